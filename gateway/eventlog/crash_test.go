@@ -1,0 +1,162 @@
+package eventlog_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"bellhop/gateway/eventlog"
+)
+
+// helperDir makes this test's binary a process that appends to a log, to be
+// killed.
+const helperDir = "BELLHOP_TEST_APPEND_TO"
+
+// helper appends events without end, one by one from the log's last on, and
+// says on stdout up to which sequence they are stored.
+func helper(dir string) int {
+	ctx := context.Background()
+	l, err := eventlog.Open(ctx, eventlog.Options{Dir: dir, Sync: time.Second})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Println("open", string(l.AppendPosition(nil, 0)))
+	_, last := l.Bounds()
+	for n := int(last); ; n++ {
+		if err := l.Append(ctx, events(n, n+1), func() { fmt.Println(n + 1) }); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+	}
+}
+
+func TestKilled(t *testing.T) {
+	dir := t.TempDir()
+	positions := map[string]bool{}
+	for round := range 3 {
+		stored := appendAndKill(t, dir, 5000*(round+1))
+		l := open(t, eventlog.Options{Dir: dir, Sync: time.Second})
+		if got := l.Opened(); got.Clean || got.LostTail {
+			t.Errorf("got %+v, want an unclean opening that lost nothing", got)
+		}
+		_, last := l.Bounds()
+		if last < stored {
+			t.Fatalf("the log ends at %d, but %d were stored", last, stored)
+		}
+		checkOrder(t, read(t, l, 0), 1, 0, int(last))
+		for position := range positions {
+			if _, known, good := l.Resolve(position); !known || !good {
+				t.Errorf("position %s: known %v, good %v, want both", position, known, good)
+			}
+		}
+		positions[string(l.AppendPosition(nil, stored))] = true
+		beyond, _, _ := strings.Cut(string(l.AppendPosition(nil, last)), ".")
+		if _, known, _ := l.Resolve(beyond + "." + strconv.FormatUint(last+1, 10)); known {
+			t.Error("a position beyond the end is known")
+		}
+		closeLog(t, l)
+	}
+}
+
+// appendAndKill kills a process that appends to dir, and returns up to which
+// sequence it said that all was stored.
+func appendAndKill(t *testing.T, dir string, atLeast int) (stored uint64) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), helperDir+"="+dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	first, _ := lines.ReadString('\n')
+	if !strings.HasPrefix(first, "open ") {
+		t.Fatal(first)
+	}
+	if _, err := eventlog.Open(t.Context(), eventlog.Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "in use by another process") {
+		t.Errorf("opened by two processes: %v", err)
+	}
+	for range atLeast {
+		if _, err := lines.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	rest, _ := io.ReadAll(lines)
+	_ = cmd.Wait() // says that it was killed
+	whole := bytes.Split(rest, []byte("\n"))
+	if len(whole) < 2 {
+		t.Fatal("killed before it said anything")
+	}
+	stored, err = strconv.ParseUint(string(whole[len(whole)-2]), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
+// TestOldImage puts back an image of the data folder as a backup or a snapshot
+// of its disk would be.
+func TestOldImage(t *testing.T) {
+	dir, image := t.TempDir(), t.TempDir()
+	l := open(t, eventlog.Options{Dir: dir})
+	store(t, l, events(0, 100)...)
+	closeLog(t, l)
+	l = open(t, eventlog.Options{Dir: dir})
+	store(t, l, events(100, 200)...)
+	if err := os.CopyFS(image+"/data", os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	store(t, l, events(200, 300)...)
+	kept := []string{string(l.AppendPosition(nil, 0)), string(l.AppendPosition(nil, 50)), string(l.AppendPosition(nil, 150)), string(l.AppendPosition(nil, 200))}
+	lost := []string{string(l.AppendPosition(nil, 201)), string(l.AppendPosition(nil, 300))}
+	closeLog(t, l)
+	l = open(t, eventlog.Options{Dir: dir})
+	store(t, l, events(300, 400)...)
+	lost = append(lost, string(l.AppendPosition(nil, 301)), string(l.AppendPosition(nil, 400)))
+	closeLog(t, l)
+
+	l = open(t, eventlog.Options{Dir: image + "/data"})
+	check := func() {
+		t.Helper()
+		for _, p := range kept {
+			if _, known, good := l.Resolve(p); !known || !good {
+				t.Errorf("position %s from before the image: known %v, good %v, want both", p, known, good)
+			}
+		}
+		for _, p := range lost {
+			if _, known, good := l.Resolve(p); known || good {
+				t.Errorf("position %s of the lost tail: known %v, good %v, want neither", p, known, good)
+			}
+		}
+	}
+	check()
+	store(t, l, events(1000, 1300)...)
+	check()
+	for seq := uint64(201); seq <= 500; seq++ {
+		p := string(l.AppendPosition(nil, seq))
+		for _, old := range append(kept, lost...) {
+			if p == old {
+				t.Errorf("position %s is given twice", p)
+			}
+		}
+		if got, known, good := l.Resolve(p); got != seq || !known || !good {
+			t.Fatalf("position %s: got %d, known %v, good %v", p, got, known, good)
+		}
+	}
+	checkOrder(t, read(t, l, 200), 201, 1000, 1300)
+}

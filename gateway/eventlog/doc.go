@@ -1,0 +1,24 @@
+// Package eventlog is the [gateway.Log] on NATS JetStream, by a server inside
+// the process that listens nowhere and stores in the data folder.
+//
+// Records are appended by one goroutine, pipelined, each with the sequence that
+// it expects to follow ("Nats-Expected-Last-Sequence"). The process is the
+// stream's only writer, so the sequence of every record is known before it is
+// published: behind one that fails all others fail too, order cannot change,
+// and after a reopening the stream's last sequence tells which of the
+// unanswered ones are stored. Message ids and their window are not needed.
+//
+// A publish that is not answered in time, or an error, ends the server: it is
+// closed and opened anew inside the process, again and again if need be, and
+// what is not stored is published once more. A full disk needs just that: after
+// ENOSPC JetStream answers no publish any more, whatever space is freed.
+//
+// Readers use batched direct gets (ADR-31) and no consumer: a page is one
+// request, a follower asks for the next page when an append was acknowledged,
+// and a damaged message is passed over by the server instead of stalling it.
+//
+// A position is the name of an epoch and a sequence. Every opening begins an
+// epoch, kept in a file beside the stream before the first append under it, so
+// that the position of a record that was lost with the log's tail never names
+// the record that took its sequence.
+package eventlog

@@ -1,0 +1,249 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"bellhop/gateway"
+)
+
+// Options say where the log is and how much it keeps.
+type Options struct {
+	// Dir is the data folder. It is created, closed to other users, and taken
+	// for this process alone.
+	Dir string
+	// MaxAge and MaxBytes bound what is kept; 0 is no bound. An age is at least
+	// 100ms.
+	MaxAge   time.Duration
+	MaxBytes int64
+	// Sync is how often the disk is told to keep what was written, and so what
+	// a power cut may cost; a crash of the process costs nothing. 0 syncs every
+	// append before it counts as stored.
+	Sync time.Duration
+
+	// Logger is for the log's own troubles; nil discards them.
+	Logger *slog.Logger
+	// Registerer gets the metrics, until Close; nil is none.
+	Registerer prometheus.Registerer
+	// OnHealth is called with the reason when the log cannot be written any
+	// more and with nil when it can be again, on the log's goroutine and on
+	// each change; it must not block. After nil, [Log.Opened] may have news.
+	OnHealth func(err error)
+}
+
+// Opening is what the log's last opening found.
+type Opening struct {
+	// Clean says that the log was closed properly before, or is new.
+	Clean bool
+	// LostTail says that records which were stored are gone from the log's end:
+	// its files are older than they were, or damaged.
+	LostTail bool
+	// LostFrom is when the last record before the lost ones was logged; zero
+	// when none is left.
+	LostFrom time.Time
+}
+
+// Log is a [gateway.Log] and a [gateway.Keeper]. All methods may be called
+// concurrently.
+type Log struct {
+	opts    Options
+	log     *slog.Logger
+	metrics *metrics
+	lock    *os.File
+
+	intake *intake
+	marks  marks
+	more   signal // said when something was stored
+
+	table   atomic.Pointer[epochs]
+	opening atomic.Pointer[Opening]
+	first   atomic.Uint64
+	last    atomic.Uint64
+
+	stop   context.CancelFunc // gives up
+	quit   <-chan struct{}    // closed when all is stored, or by stop
+	done   chan struct{}      // closed when all goroutines have ended
+	result error              // of Close, set before done is closed
+
+	mu      sync.Mutex
+	current *session      // nil while there is none
+	changed chan struct{} // closed when current changes
+}
+
+var (
+	_ gateway.Log    = (*Log)(nil)
+	_ gateway.Keeper = (*Log)(nil)
+)
+
+// Open opens the log in o.Dir, which no other process may have open. It returns
+// when the log can be read and written. The log runs until [Log.Close].
+func Open(ctx context.Context, o Options) (*Log, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	lock, err := lockFolder(o.Dir, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{
+		opts:    o,
+		log:     o.Logger,
+		lock:    lock,
+		intake:  newIntake(),
+		done:    make(chan struct{}),
+		changed: make(chan struct{}),
+	}
+	l.metrics = newMetrics(l)
+	s, err := l.openFirst(ctx)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
+	l.quit = ctx.Done()
+	go l.serve(ctx, s)
+	return l, nil
+}
+
+func (l *Log) openFirst(ctx context.Context) (*session, error) {
+	table, err := loadEpochs(l.opts.Dir)
+	if err != nil { // all positions become foreign, which is safe
+		l.log.Error("positions given until now are void", "err", err)
+		table = &epochs{}
+	}
+	l.table.Store(table)
+	if err := l.metrics.register(); err != nil {
+		return nil, err
+	}
+	s, err := l.open(ctx)
+	if err != nil {
+		l.metrics.unregister()
+		return nil, err
+	}
+	return s, nil
+}
+
+// serve runs the log's goroutines to their end.
+func (l *Log) serve(ctx context.Context, s *session) {
+	defer close(l.done)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { l.watch(ctx) })
+	w := newWriter(l)
+	w.run(ctx, s)
+	l.stop()
+	watcher.Wait()
+	l.result = l.shutdown(w)
+}
+
+// shutdown ends the present session and notes that it was ended properly.
+func (l *Log) shutdown(w *writer) error {
+	var errs []error
+	if n := l.intake.pending(); n > 0 {
+		errs = append(errs, fmt.Errorf("%d records were not stored", n))
+	}
+	s := l.session()
+	l.setSession(nil)
+	if s != nil {
+		s.close()
+		errs = append(errs, l.table.Load().close(w.flight.acked).save(l.opts.Dir))
+	}
+	l.metrics.unregister()
+	return errors.Join(append(errs, l.lock.Close())...)
+}
+
+// Close takes no more records, stores what was taken, and ends the log. Where
+// ctx ends before, what is not stored is given up and Close returns at once;
+// the rest of the log ends soon after.
+func (l *Log) Close(ctx context.Context) error {
+	l.intake.close()
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		l.stop()
+		return fmt.Errorf("close log: %w", ctx.Err())
+	}
+	return l.result
+}
+
+// Opened returns what the opening found, or a later one inside the process that
+// found a lost tail.
+func (l *Log) Opened() Opening { return *l.opening.Load() }
+
+// Append implements [gateway.Log]. It returns an error, and takes nothing, for
+// a record that no stream can hold; [gateway.CheckName] and the limits of
+// package gateway keep clear of that.
+func (l *Log) Append(ctx context.Context, records []*gateway.Record, done func()) error {
+	entries := make([]entry, len(records), len(records)+1)
+	for i, r := range records {
+		e, err := newEntry(r)
+		if err != nil {
+			return fmt.Errorf("append record %d: %w", i, err)
+		}
+		entries[i] = e
+	}
+	switch {
+	case len(entries) > 0:
+		entries[len(entries)-1].done = done
+	case done != nil:
+		entries = append(entries, entry{done: done})
+	default:
+		return nil
+	}
+	return l.intake.put(ctx, entries)
+}
+
+// session returns the present session, nil when there is none.
+func (l *Log) session() *session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
+func (l *Log) setSession(s *session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current = s
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// await returns the present session, waiting until there is one.
+func (l *Log) await(ctx context.Context) (*session, error) {
+	for {
+		l.mu.Lock()
+		s, changed := l.current, l.changed
+		l.mu.Unlock()
+		if s != nil {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-l.quit:
+			return nil, gateway.ErrClosed
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// try calls f with the present session, and again with the next one where f
+// failed because its session was ended.
+func (l *Log) try(ctx context.Context, f func(*session) error) error {
+	for {
+		s, err := l.await(ctx)
+		if err != nil {
+			return err
+		}
+		err = f(s)
+		if err == nil || ctx.Err() != nil || l.session() == s {
+			return err
+		}
+	}
+}

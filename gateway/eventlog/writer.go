@@ -1,0 +1,266 @@
+package eventlog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// appendTimeout is how long the oldest append under way may be unanswered.
+	appendTimeout = 5 * time.Second
+	// stallCheck is how often a stalled stream is asked what is wrong with it.
+	stallCheck = 250 * time.Millisecond
+
+	firstBackoff = 100 * time.Millisecond
+	maxBackoff   = 5 * time.Second
+)
+
+var errUnanswered = errors.New("append is not answered")
+
+// writer appends what the intake took, in order, and reopens the log when that
+// fails. Its methods run on one goroutine.
+type writer struct {
+	l       *Log
+	flight  flight
+	failed  bool // OnHealth was told so
+	backoff time.Duration
+}
+
+func newWriter(l *Log) *writer { return &writer{l: l, backoff: firstBackoff} }
+
+// run appends until the intake is closed and drained, or ctx ends.
+func (w *writer) run(ctx context.Context, s *session) {
+	for s != nil {
+		err := w.append(ctx, s)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		w.fail(err)
+		s = w.reopen(ctx, s)
+	}
+}
+
+// reopen opens the log anew until that succeeds. It returns nil when ctx ends
+// before. While it waits the old session goes on serving readers.
+func (w *writer) reopen(ctx context.Context, s *session) *session {
+	for {
+		if !w.wait(ctx) {
+			return nil
+		}
+		if s != nil {
+			w.l.setSession(nil)
+			s.close()
+		}
+		w.l.metrics.reopens.Inc()
+		var err error
+		if s, err = w.l.open(ctx); err == nil {
+			return s
+		}
+		w.l.log.Warn("the log cannot be opened", "err", err)
+	}
+}
+
+// wait sleeps for up to the backoff and doubles it. It reports whether ctx goes
+// on.
+func (w *writer) wait(ctx context.Context) bool {
+	t := time.NewTimer(rand.N(w.backoff))
+	defer t.Stop()
+	w.backoff = min(2*w.backoff, maxBackoff)
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (w *writer) fail(err error) {
+	w.l.log.Error("the log cannot be written, opening it anew", "err", err)
+	if w.failed {
+		return
+	}
+	w.failed = true
+	w.l.metrics.writable.Set(0)
+	if w.l.opts.OnHealth != nil {
+		w.l.opts.OnHealth(err)
+	}
+}
+
+func (w *writer) heal() {
+	w.backoff = firstBackoff
+	if !w.failed {
+		return
+	}
+	w.failed = false
+	w.l.metrics.writable.Set(1)
+	w.l.log.Info("the log can be written again")
+	if w.l.opts.OnHealth != nil {
+		w.l.opts.OnHealth(nil)
+	}
+}
+
+// append publishes over s until all is stored and the intake closed, which is
+// no error, or something fails.
+func (w *writer) append(ctx context.Context, s *session) error {
+	inbox := s.pub.NewInbox()
+	acks := make(chan *nats.Msg, maxPending+1)
+	if _, err := s.pub.ChanSubscribe(inbox, acks); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	if err := w.resume(ctx, s); err != nil {
+		return err
+	}
+	stall := time.NewTicker(stallCheck)
+	defer stall.Stop()
+	progress := time.Now()
+	for {
+		if w.flight.sent == 0 {
+			progress = time.Now()
+		}
+		if err := w.publish(s, inbox); err != nil {
+			return err
+		}
+		if len(w.flight.entries) == 0 {
+			w.heal()
+			if w.l.intake.drained() {
+				return nil
+			}
+		}
+		select {
+		case <-w.l.intake.ready:
+			w.flight.add(w.l.intake.take())
+			w.stored(w.flight.settle(w.flight.at))
+		case m := <-acks:
+			if err := w.answered(m, acks); err != nil {
+				return err
+			}
+			progress = time.Now()
+		case <-stall.C:
+			if err := w.stalled(s, time.Since(progress)); err != nil {
+				return err
+			}
+		case err := <-s.broken:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// resume finds out what of the flight an earlier session stored.
+func (w *writer) resume(ctx context.Context, s *session) error {
+	st, err := s.state(ctx)
+	if err != nil {
+		return err
+	}
+	w.flight.add(w.l.intake.take())
+	w.stored(w.flight.resume(st.Last))
+	return nil
+}
+
+// publish publishes as much as may be under way.
+func (w *writer) publish(s *session, inbox string) error {
+	for e := w.flight.next(); e != nil; e = w.flight.next() {
+		err := s.pub.PublishMsg(&nats.Msg{
+			Subject: e.subject,
+			Reply:   inbox,
+			Header:  nats.Header{jetstream.ExpectedLastSeqHeader: {strconv.FormatUint(e.seq-1, 10)}},
+			Data:    e.data,
+		})
+		if err != nil {
+			return fmt.Errorf("publish: %w", err)
+		}
+	}
+	return nil
+}
+
+// answered takes m and whatever else is in acks: a burst is settled at once.
+func (w *writer) answered(m *nats.Msg, acks <-chan *nats.Msg) error {
+	seq := w.flight.at
+	for {
+		acked, err := ackedSeq(m)
+		if err == nil && acked != seq+1 {
+			err = fmt.Errorf("sequence %d after %d", acked, seq)
+		}
+		if err != nil {
+			w.stored(w.flight.settle(seq))
+			return fmt.Errorf("append: %w", err)
+		}
+		seq = acked
+		select {
+		case m = <-acks:
+			continue
+		default:
+		}
+		w.stored(w.flight.settle(seq))
+		w.heal()
+		return nil
+	}
+}
+
+// ackedSeq returns the sequence that an answered append got.
+func ackedSeq(m *nats.Msg) (uint64, error) {
+	if status := m.Header.Get("Status"); status != "" {
+		return 0, fmt.Errorf("answered %s", status)
+	}
+	var ack struct {
+		Seq   uint64              `json:"seq"`
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(m.Data, &ack); err != nil {
+		return 0, err
+	}
+	if ack.Error != nil {
+		return 0, ack.Error
+	}
+	return ack.Seq, nil
+}
+
+// stalled returns what is wrong when no answer has come for so long.
+func (w *writer) stalled(s *session, silence time.Duration) error {
+	if w.flight.sent == 0 || silence < stallCheck {
+		return nil
+	}
+	if err := s.fault(); err != nil {
+		return err
+	}
+	if silence >= appendTimeout {
+		return errUnanswered
+	}
+	return nil
+}
+
+// stored says that entries are in the log.
+func (w *writer) stored(entries []entry) {
+	if len(entries) == 0 {
+		return
+	}
+	w.l.reached(entries[len(entries)-1].seq)
+	now := time.Now()
+	count, bytes := 0, 0
+	for i := range entries {
+		e := &entries[i]
+		if e.subject == lostSubject { // of the writer's own making
+			continue
+		}
+		count++
+		bytes += len(e.data)
+		if e.subject != "" {
+			w.l.metrics.appends.Inc()
+			w.l.metrics.seconds.Observe(now.Sub(e.taken).Seconds())
+		}
+		if e.done != nil {
+			e.done()
+		}
+	}
+	clear(entries)
+	w.l.intake.release(count, bytes)
+}

@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Feed is all streams with one subscription. What is to be shown to them is
+// encoded once and linked to its list, in which each stream has a cursor of its
+// own: a reader that falls behind costs one pointer. A feed outlives its last
+// stream by a minute, so that a page that reloads finds it.
+type Feed struct {
+	sub     *Subscription
+	variant Variant
+
+	// tail is the last frame of the list; only the hub appends, under its lock.
+	tail atomic.Pointer[frame]
+	// wake is closed, and replaced, when streams should look at their cursors.
+	wake atomic.Pointer[chan struct{}]
+
+	// Guarded by the hub's lock.
+	streams int       // how many have joined
+	left    time.Time // when the last of them went
+	seen    uint64    // the last record that was matched against the feed
+	stirred bool      // has frames that its streams were not woken for
+}
+
+// feedLife is how long a feed outlives its last stream.
+const feedLife = time.Minute
+
+// Variant is what a client chose of the form in which events come.
+type Variant struct {
+	// Unnamed leaves out the event's name, so that a page's onmessage hears it.
+	Unnamed bool
+}
+
+// A frame is a block ready for the wire, linked to the one after it. It is
+// immutable but for the link, which is set once.
+type frame struct {
+	next     atomic.Pointer[frame]
+	data     []byte
+	ordinal  uint64    // its place in the feed's list
+	seq      uint64    // its place in the log; 0 for what has none
+	received time.Time // when the upstream's frame was read; zero for what is no event
+}
+
+func newFeed(sub *Subscription, v Variant) *Feed {
+	f := &Feed{sub: sub, variant: v}
+	f.tail.Store(new(frame))
+	wake := make(chan struct{})
+	f.wake.Store(&wake)
+	return f
+}
+
+// append links data to the feed's list. The hub's lock is held.
+func (f *Feed) append(data []byte, seq uint64, received time.Time) {
+	tail := f.tail.Load()
+	next := &frame{data: data, ordinal: tail.ordinal + 1, seq: seq, received: received}
+	tail.next.Store(next)
+	f.tail.Store(next)
+}
+
+// stir wakes the feed's streams. The hub's lock is held.
+func (f *Feed) stir() {
+	f.stirred = false
+	next := make(chan struct{})
+	close(*f.wake.Swap(&next))
+}

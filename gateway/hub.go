@@ -1,0 +1,419 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// What the hub keeps in memory of the log's tail.
+const (
+	ringRecords = 16384
+	ringBytes   = 64 << 20
+)
+
+// gatherFrame is how long, at most, streams wait for the rest of an upstream
+// frame, so that its events leave in one write.
+const gatherFrame = 2 * time.Millisecond
+
+// How streams read what is no longer in memory: pages of so many records, so
+// many at a time.
+const (
+	olderPage    = 512
+	olderReaders = 8
+)
+
+// Hub tails the log and brings each record to the feeds that show it. Its
+// methods may be called concurrently.
+type Hub struct {
+	log     Log
+	encode  Encoder
+	logger  *slog.Logger
+	readers chan struct{} // one for each read of the log under way
+
+	// head is the last record that all feeds have been given.
+	head atomic.Uint64
+	// loaded is closed when the log's tail has been read.
+	loaded chan struct{}
+
+	mu      sync.Mutex
+	feeds   map[feedKey]*Feed
+	index   *index
+	ring    ring
+	touched []*Feed // have frames their streams were not woken for
+	gather  *time.Timer
+	sources sources
+}
+
+type feedKey struct {
+	view    string
+	variant Variant
+}
+
+// HubOptions are what a [Hub] is made of.
+type HubOptions struct {
+	Log        Log
+	Encode     Encoder
+	Sources    []string              // the names of the configured sources
+	Logger     *slog.Logger          // nil for none
+	Registerer prometheus.Registerer // nil for none
+}
+
+// NewHub returns a hub that shows nothing until [Hub.Run] has read the log's
+// tail.
+func NewHub(o HubOptions) *Hub {
+	h := &Hub{
+		log: o.Log, encode: o.Encode, logger: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+		readers: make(chan struct{}, olderReaders),
+		loaded:  make(chan struct{}),
+		feeds:   make(map[feedKey]*Feed),
+		index:   newIndex(),
+		ring:    ring{maxLen: ringRecords, maxBytes: ringBytes},
+		sources: newSources(o.Sources, time.Now()),
+	}
+	h.gather = time.AfterFunc(time.Hour, h.gathered)
+	h.gather.Stop()
+	h.register(o.Registerer)
+	return h
+}
+
+func (h *Hub) register(r prometheus.Registerer) {
+	if r == nil {
+		return
+	}
+	r.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "bellhop_feeds", Help: "Feeds: distinct subscriptions with streams, or that had some within a minute.",
+		}, func() float64 { return float64(h.Feeds()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "bellhop_hub_sequence", Help: "The last sequence of the log that all feeds have been given.",
+		}, func() float64 { return float64(h.Head()) }),
+	)
+}
+
+// Run tails the log until ctx ends.
+func (h *Hub) Run(ctx context.Context) error {
+	if err := h.load(ctx); err != nil {
+		return fmt.Errorf("read the log's tail: %w", err)
+	}
+	close(h.loaded)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { h.sweep(stop) })
+	defer wg.Wait()
+	defer close(stop)
+	defer h.gather.Stop()
+	return h.log.Follow(ctx, h.head.Load(), h.dispatch)
+}
+
+// load fills the ring from the log's tail.
+func (h *Hub) load(ctx context.Context) error {
+	first, last := h.log.Bounds()
+	at := max(first, 1) - 1
+	if n := uint64(h.ring.maxLen); last > n {
+		at = max(at, last-n)
+	}
+	h.begin(at)
+	for {
+		_, last := h.log.Bounds() // before the read: what comes after it is not behind us
+		records, err := h.log.Read(ctx, at, 1024)
+		switch {
+		case errors.Is(err, ErrTrimmed):
+			first, _ := h.log.Bounds()
+			at = max(first-1, at)
+			h.begin(at)
+		case err != nil:
+			return err
+		case len(records) == 0:
+			h.head.Store(max(at, last)) // the last ones may have been erased
+			return nil
+		default:
+			for _, rec := range records {
+				h.dispatch(rec)
+			}
+			at = records[len(records)-1].Seq
+		}
+	}
+}
+
+// begin empties the ring: what comes next follows on seq.
+func (h *Hub) begin(seq uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ring.clear(seq)
+	h.head.Store(seq)
+}
+
+// Loaded is closed once the log's tail has been read: from then on streams can
+// be opened.
+func (h *Hub) Loaded() <-chan struct{} { return h.loaded }
+
+// Head returns the sequence of the last record that all feeds have been given.
+func (h *Hub) Head() uint64 { return h.head.Load() }
+
+// Feeds returns how many feeds there are.
+func (h *Hub) Feeds() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.feeds)
+}
+
+// dispatch links a record's frames to the feeds that show it.
+func (h *Hub) dispatch(rec *Record) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if next := h.head.Load() + 1; rec.Seq > next {
+		if first, _ := h.log.Bounds(); first > next {
+			h.overtakenLocked(rec.Seq - 1)
+		}
+	}
+	idle := len(h.touched) == 0
+	r := rendering{hub: h, rec: rec}
+	if rec.Gap != nil {
+		for _, f := range h.feeds {
+			h.give(f, &r)
+		}
+	} else {
+		h.index.candidates(rec.Event, lowerASCII(rec.Event.ID), func(f *Feed) { h.give(f, &r) })
+	}
+	h.ring.add(rec)
+	h.head.Store(rec.Seq)
+	switch {
+	case rec.Event == nil || !rec.Event.More:
+		h.wakeLocked()
+	case idle && len(h.touched) > 0: // from the first on: the rest may be long in coming
+		h.gather.Reset(gatherFrame)
+	}
+}
+
+// overtakenLocked says to all streams that trimming was faster than the hub.
+func (h *Hub) overtakenLocked(seq uint64) {
+	h.logger.Warn("the log was trimmed faster than it was read", "from", h.head.Load(), "to", seq)
+	h.ring.clear(seq)
+	data := h.encode(nil, 0, h.position(seq), nameReset, marshal(reasonData{resetTrimmed}))
+	for _, f := range h.feeds {
+		f.append(data, seq, time.Time{})
+		h.touchLocked(f)
+	}
+}
+
+// give links the record's frame to the feed, if it shows it.
+func (h *Hub) give(f *Feed, r *rendering) {
+	if f.seen == r.rec.Seq {
+		return // found under another key already
+	}
+	f.seen = r.rec.Seq
+	data := r.frame(f.sub, f.variant)
+	if data == nil {
+		return
+	}
+	f.append(data, r.rec.Seq, r.rec.received())
+	h.touchLocked(f)
+}
+
+func (h *Hub) touchLocked(f *Feed) {
+	if !f.stirred {
+		f.stirred = true
+		h.touched = append(h.touched, f)
+	}
+}
+
+func (h *Hub) wakeLocked() {
+	for _, f := range h.touched {
+		f.stir()
+	}
+	clear(h.touched)
+	h.touched = h.touched[:0]
+}
+
+func (h *Hub) gathered() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wakeLocked()
+}
+
+// sweep ends feeds that nobody came back to.
+func (h *Hub) sweep(stop <-chan struct{}) {
+	tick := time.NewTicker(feedLife / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case now := <-tick.C:
+			h.mu.Lock()
+			for key, f := range h.feeds {
+				if f.streams == 0 && now.Sub(f.left) >= feedLife {
+					delete(h.feeds, key)
+					h.index.remove(f)
+				}
+			}
+			h.mu.Unlock()
+		}
+	}
+}
+
+// feedLocked returns the feed of a subscription, a new one where there is none.
+func (h *Hub) feedLocked(sub *Subscription, v Variant) *Feed {
+	key := feedKey{sub.view, v}
+	f := h.feeds[key]
+	if f == nil {
+		f = newFeed(sub, v)
+		h.feeds[key] = f
+		h.index.add(f)
+	}
+	return f
+}
+
+// join puts a stream that has been given everything up to seq into its feed. It
+// returns the records that it must be given before it follows its cursor, and
+// false when the ring no longer reaches back to seq. A position that another
+// gateway gave may be ahead of this one's head; the stream then passes over what
+// is new here only.
+func (h *Hub) join(s *Stream, seq uint64) ([]*Record, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	missed, ok := h.ring.after(seq)
+	if !ok {
+		return nil, false
+	}
+	s.feed = h.feedLocked(s.sub, s.variant)
+	s.feed.streams++
+	s.from = seq
+	s.cursor.Store(s.feed.tail.Load())
+	s.changed = h.sources.changed(s.sub, s.told)
+	return missed, true
+}
+
+// readOlder reads a page of the log, a few readers at a time.
+func (h *Hub) readOlder(ctx context.Context, after uint64) ([]*Record, error) {
+	select {
+	case h.readers <- struct{}{}:
+		defer func() { <-h.readers }()
+		return h.log.Read(ctx, after, olderPage)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// floor returns the sequence from which on everything is in memory.
+func (h *Hub) floor() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ring.floor
+}
+
+func (h *Hub) leave(f *Feed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if f.streams--; f.streams == 0 {
+		f.left = time.Now()
+	}
+}
+
+// Statuses returns the state of all sources, in the order of the configuration.
+func (h *Hub) Statuses() []Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.sources.all()
+}
+
+// Report takes what a source says of itself; see [Sink].
+func (h *Hub) Report(status Status) {
+	h.change(func(s *sources, now time.Time) { s.report(status, now) })
+}
+
+// LogTrouble says whether the log can be written. While it cannot, no source is
+// live.
+func (h *Hub) LogTrouble(trouble bool) {
+	h.change(func(s *sources, now time.Time) { s.logTrouble(trouble, now) })
+}
+
+// change applies f and tells the feeds of every source whose state it changed.
+func (h *Hub) change(f func(*sources, time.Time)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.sources.all()
+	f(&h.sources, time.Now())
+	for i, now := range h.sources.all() {
+		if now.State == before[i].State && now.Reason == before[i].Reason {
+			continue
+		}
+		data := h.encode(nil, 0, "", nameSource, marshal(now))
+		for _, feed := range h.feeds {
+			if feed.sub.Shows(now.Source) {
+				feed.append(data, 0, time.Time{})
+				h.touchLocked(feed)
+			}
+		}
+	}
+	h.wakeLocked()
+}
+
+// A rendering has a record encoded at most once for each class of permission.
+type rendering struct {
+	hub  *Hub
+	rec  *Record
+	made []rendered
+}
+
+type rendered struct {
+	mask    *mask
+	variant Variant
+	data    []byte
+}
+
+// frame returns the record as sub's streams are shown it, nil if they are not.
+func (r *rendering) frame(sub *Subscription, v Variant) []byte {
+	if g := r.rec.Gap; g != nil {
+		types := sub.gapTypes(g)
+		if types == nil {
+			return nil
+		}
+		data := marshal(gapData{g.Source, types, stamp(g.From), stamp(g.To), g.Reason})
+		return r.hub.encode(nil, 0, r.hub.position(r.rec.Seq), nameGap, data)
+	}
+	m, ok := sub.match(r.rec.Event)
+	if !ok {
+		return nil
+	}
+	i := slices.IndexFunc(r.made, func(made rendered) bool { return made.mask.same(m) && made.variant == v })
+	if i < 0 {
+		i = len(r.made)
+		r.made = append(r.made, rendered{m, v, r.hub.encodeEvent(r.rec, m, v)})
+	}
+	return r.made[i].data
+}
+
+// same reports whether both masks hide the same.
+func (m *mask) same(other *mask) bool {
+	return m == other || m != nil && other != nil && m.key == other.key
+}
+
+func (h *Hub) encodeEvent(rec *Record, m *mask, v Variant) []byte {
+	name := rec.Event.Type
+	if v.Unnamed {
+		name = ""
+	}
+	body := appendEvent(make([]byte, 0, len(rec.Event.Object)+len(rec.Event.Entity)+256), rec.Event, m)
+	return h.encode(make([]byte, 0, len(body)+len(name)+64), 0, h.position(rec.Seq), name, body)
+}
+
+func (h *Hub) position(seq uint64) string { return string(h.log.AppendPosition(nil, seq)) }
+
+// received returns when the upstream frame was read; zero for a gap, whose
+// delivery nobody times.
+func (r *Record) received() time.Time {
+	if r.Event == nil {
+		return time.Time{}
+	}
+	return r.Event.Received
+}

@@ -1,0 +1,70 @@
+package mews
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"bellhop/gateway"
+)
+
+// probeTimeout is how long an open socket has to answer a ping.
+const probeTimeout = 5 * time.Second
+
+// webhookTypes are the discriminators that Mews is documented to post.
+var webhookTypes = []string{
+	"CustomerAdded", "CustomerUpdated", "MessageAdded", "PaymentUpdated",
+	"ResourceBlockUpdated", "ResourceUpdated", "ServiceOrderUpdated",
+}
+
+// Types returns the types of event that a source may send: the socket's four
+// and, with webhooks, theirs.
+func Types(webhooks bool) []string {
+	types := append([]string(nil), socketTypes...)
+	if webhooks {
+		types = append(types, webhookTypes...)
+	}
+	return types
+}
+
+// Probe opens the socket once, waits for the answer to a ping, and closes it. It
+// returns why a source with these options could not work now; a token may be
+// refused at the handshake or by closing the socket after it.
+func Probe(ctx context.Context, o Options) error {
+	s, err := NewSource(o)
+	if err != nil {
+		return err
+	}
+	socket, f := s.dialer.dial(ctx)
+	if f != nil {
+		return fmt.Errorf("%s: %w", f.reason, f.err)
+	}
+	defer socket.Close()
+	release := context.AfterFunc(ctx, func() { socket.Close() })
+	defer release()
+
+	answered := false
+	socket.SetPongHandler(func(string) error { answered = true; return nil })
+	deadline := time.Now().Add(probeTimeout)
+	if err := socket.WriteControl(websocket.PingMessage, nil, deadline); err != nil {
+		return fmt.Errorf("ping: %w", err)
+	}
+	silence := time.AfterFunc(probeTimeout, func() { socket.Close() })
+	defer silence.Stop()
+	for !answered {
+		// The answer is heard while reading on; what else is read is of no
+		// interest here.
+		_, _, err := socket.NextReader()
+		switch {
+		case err == nil || answered:
+		case websocket.IsCloseError(err, websocket.ClosePolicyViolation):
+			return fmt.Errorf("%s: closed with code %d", gateway.ReasonRejected, websocket.ClosePolicyViolation)
+		default:
+			return errors.New("the socket opened, but did not answer a ping")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package mews_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"bellhop/gateway"
+)
+
+// sink is a log that stores at once, unless told to block or to be late.
+type sink struct {
+	mu       sync.Mutex
+	records  []*gateway.Record
+	dones    []func()
+	statuses []gateway.Status
+	kept     time.Time
+	keeps    int
+
+	late     bool          // guarded by mu: what is taken is stored when store is called
+	failing  error         // guarded by mu: of Confirmed
+	ended    error         // guarded by mu: of Append
+	blocking chan struct{} // guarded by mu: Append waits until it is closed
+}
+
+func (s *sink) set(f func(*sink)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(s)
+}
+
+func (s *sink) Append(ctx context.Context, records []*gateway.Record, done func()) error {
+	s.mu.Lock()
+	blocking := s.blocking
+	s.mu.Unlock()
+	if blocking != nil {
+		select {
+		case <-blocking:
+		case <-ctx.Done():
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.ended != nil {
+		return s.ended
+	}
+	s.records = append(s.records, records...)
+	if done == nil {
+		return nil
+	}
+	if s.late {
+		s.dones = append(s.dones, done)
+		return nil
+	}
+	done()
+	return nil
+}
+
+// store says of the n oldest late appends that they are stored.
+func (s *sink) store(n int) {
+	s.mu.Lock()
+	dones := s.dones[:n]
+	s.dones = s.dones[n:]
+	s.mu.Unlock()
+	for _, done := range dones {
+		done()
+	}
+}
+
+func (s *sink) Report(status gateway.Status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.statuses = append(s.statuses, status)
+}
+
+func (s *sink) Confirmed(context.Context, string) (time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kept, s.failing
+}
+
+func (s *sink) KeepConfirmed(_ context.Context, _ string, t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = t
+	s.keeps++
+	return nil
+}
+
+// now returns the latest status.
+func (s *sink) now() gateway.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.statuses) == 0 {
+		return gateway.Status{}
+	}
+	return s.statuses[len(s.statuses)-1]
+}
+
+func (s *sink) keptMoment() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kept
+}
+
+// states returns the changes of state as "state reason".
+func (s *sink) states() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var lines []string
+	for _, status := range s.statuses {
+		line := strings.TrimSpace(fmt.Sprint(status.State, " ", status.Reason))
+		lines = append(lines, line)
+	}
+	return slices.Compact(lines)
+}
+
+func (s *sink) taken() []*gateway.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.records)
+}
+
+// log returns the records: events as "Type id", gaps as "gap reason from to" with
+// the seconds since epoch.
+func (s *sink) log(epoch time.Time) []string {
+	var lines []string
+	for _, r := range s.taken() {
+		if g := r.Gap; g != nil {
+			lines = append(lines, fmt.Sprintf("gap %s %v %v", g.Reason, g.From.Sub(epoch).Seconds(), g.To.Sub(epoch).Seconds()))
+			continue
+		}
+		lines = append(lines, r.Event.Type+" "+r.Event.ID)
+	}
+	return lines
+}

@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// recordHead is the first line of a record as it is stored. An event's object
+// and entity follow on lines of their own, so that reading a record back never
+// walks them.
+type recordHead struct {
+	Version  int        `json:"v"`
+	Source   string     `json:"source"`
+	Type     string     `json:"type,omitempty"`
+	ID       string     `json:"id,omitempty"`
+	Origin   Origin     `json:"origin,omitempty"`
+	Received time.Time  `json:"received,omitzero"`
+	More     bool       `json:"more,omitempty"`
+	Attr     Attributes `json:"attr,omitzero"`
+	Gap      *gapHead   `json:"gap,omitempty"`
+}
+
+type gapHead struct {
+	Types  []string  `json:"types"`
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	Reason GapReason `json:"reason"`
+}
+
+const recordVersion = 1
+
+// MarshalRecord returns the bytes that a log stores for r; Seq and Logged are
+// the log's own and not among them.
+func MarshalRecord(r *Record) ([]byte, error) {
+	if g := r.Gap; g != nil {
+		return json.Marshal(recordHead{Version: recordVersion, Source: g.Source, Gap: &gapHead{g.Types, g.From, g.To, g.Reason}})
+	}
+	e := r.Event
+	head, err := json.Marshal(recordHead{
+		Version: recordVersion, Source: e.Source, Type: e.Type, ID: e.ID, Origin: e.Origin,
+		Received: e.Received, More: e.More, Attr: e.Attributes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, 0, len(head)+len(e.Object)+len(e.Entity)+2)
+	b = append(append(append(b, head...), '\n'), e.Object...)
+	if len(e.Entity) > 0 {
+		b = append(append(b, '\n'), e.Entity...)
+	}
+	return b, nil
+}
+
+// UnmarshalRecord reads what [MarshalRecord] wrote. The record keeps b.
+func UnmarshalRecord(b []byte) (*Record, error) {
+	line, rest, _ := bytes.Cut(b, []byte("\n"))
+	var h recordHead
+	if err := json.Unmarshal(line, &h); err != nil {
+		return nil, fmt.Errorf("record head: %w", err)
+	}
+	if h.Version != recordVersion {
+		return nil, fmt.Errorf("record version %d, not %d", h.Version, recordVersion)
+	}
+	if g := h.Gap; g != nil {
+		return &Record{Gap: &Gap{Source: h.Source, Types: g.Types, From: g.From, To: g.To, Reason: g.Reason}}, nil
+	}
+	e := &Event{
+		Source: h.Source, Type: h.Type, ID: h.ID, Origin: h.Origin,
+		Received: h.Received, More: h.More, Attributes: h.Attr,
+	}
+	object, entity, _ := bytes.Cut(rest, []byte("\n"))
+	if len(object) == 0 {
+		return nil, errors.New("record without an object")
+	}
+	e.Object = object
+	if len(entity) > 0 {
+		e.Entity = entity
+	}
+	return &Record{Event: e}, nil
+}
+
+// CheckName reports why an event with this type and id must be refused, or nil.
+// They become an SSE event's name and part of its data: nothing in them may
+// fire a page's own handlers or be cut by a reader. A lone surrogate shows as
+// U+FFFD here only if the caller decoded it so; it is the caller's to refuse.
+func CheckName(typ, id string) error {
+	if err := checkText(typ, MaxType); err != nil {
+		return fmt.Errorf("type: %w", err)
+	}
+	if err := checkText(id, MaxID); err != nil {
+		return fmt.Errorf("id: %w", err)
+	}
+	lower := strings.ToLower(typ)
+	if lower == "open" || lower == "error" || lower == "message" || strings.HasPrefix(lower, "bellhop.") {
+		return errReserved
+	}
+	return nil
+}
+
+var (
+	errEmpty    = errors.New("empty")
+	errTooLong  = errors.New("too long")
+	errControl  = errors.New("control character")
+	errUTF8     = errors.New("invalid UTF-8")
+	errReserved = errors.New("type: reserved name")
+)
+
+func checkText(s string, limit int) error {
+	switch {
+	case s == "":
+		return errEmpty
+	case len(s) > limit:
+		return errTooLong
+	case !utf8.ValidString(s):
+		return errUTF8
+	case strings.ContainsFunc(s, isControl):
+		return errControl
+	}
+	return nil
+}
+
+// isControl reports the characters that some reader takes for a line's end, or
+// drops.
+func isControl(r rune) bool {
+	return r < 0x20 || r >= 0x7f && r <= 0x9f || r == 0x2028 || r == 0x2029 || r == 0xfeff
+}

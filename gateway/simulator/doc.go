@@ -1,0 +1,65 @@
+// Package simulator is a Mews hotel to develop and test against: a
+// believable property that lives through its days, and the WebSocket by
+// which Mews tells of them, with the faults that such a socket can have.
+//
+// It is written from what is publicly known of the Mews Connector API and
+// shares no code with the clients of this module, so that a mistake in one
+// is not repeated in the other.
+//
+// # The hotel
+//
+// A [Hotel] is made from a seed. Rooms, names, ids and everything that will
+// happen follow from seed, size and start, whatever the speed. Guests book,
+// cancel, arrive, move, stay longer and leave; housekeeping cleans and
+// inspects; rooms fall out of order; prices change; keys are cut.
+//
+// It has two clocks. The hotel's own runs [Options.Speed] minutes a second
+// and dates whatever concerns guests (arrivals, departures, price
+// intervals). The wall clock, package time, dates what concerns the
+// upstream's bookkeeping (creation, update), so that a client may ask what
+// changed while it was away. At a speed of 1/60 both agree.
+//
+// # The socket
+//
+// GET /ws/connector takes the tokens from the Cookie header, as strictly as
+// Mews does, and tells of events from then on: there is no replay. Several
+// sockets with one token are all told everything. Pings are answered,
+// messages from the client are read and forgotten.
+//
+// # Control
+//
+// Everything that a test or a demo may want of the hotel is a method of
+// [Hotel], and the same by HTTP under /control/. The query parameter hotel,
+// an access token, chooses a hotel; without it the first is meant. Bodies
+// and answers are JSON; unknown members are refused. Durations are Go's, as
+// strings ("90s"). An operation answers {"sockets": n}, the number of
+// sockets it reached or, where it is not about sockets, that are connected;
+// a mistake is {"error": "…"} with 400, or 404 for an unknown hotel or room.
+//
+//	GET  /control/hotels    [{"name","accessToken","sockets"}]
+//	GET  /control/layout    [Layout]: rooms, categories and rates by name
+//	GET  /control/state     [State]: what is true now
+//	GET  /control/events    {"events": [Event…], "complete"}; with ?from= and
+//	                        &to= (RFC 3339, wall clock, to excluded), or
+//	                        ?after= a sequence number
+//	POST /control/pause     stop the hotel's clock
+//	POST /control/resume    let it go on
+//	POST /control/skip      {"for":"3h"}: let that much of its time pass at once
+//	POST /control/room      {"id","state"}: put a room into a state
+//	POST /control/say       tell every room's and reservation's present state
+//	POST /control/send      the body, byte by byte, is sent as one message
+//	                        of text, or with ?binary=true of binary
+//	POST /control/drop      {"code","reason"}: close with that code; 0 or
+//	                        none is a close frame without one.
+//	                        {"reset":true}: break off by a TCP reset
+//	POST /control/stall     {"for":"30s"}: go silent; without for until
+//	                        /control/unstall or a drop
+//	POST /control/unstall   speak again
+//	POST /control/refuse    [Refusal]: {"status","retryAfter","close",
+//	                        "reason","mute","connects"}
+//	POST /control/admit     refuse no longer
+//	POST /control/manner    {"delay":"200ms","noPongs":true}, see [Manner]
+//	POST /control/quirks    [Quirks]: {"duplicates":0.1,…}
+//
+// Cross-origin requests of browsers to these are refused, except GET.
+package simulator

@@ -1,0 +1,150 @@
+package simulator
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	keptReservations = 2000 // that are over
+	keptCommands     = 500
+)
+
+// house is the hotel as a story: who is in it, and what happens next. It
+// knows nothing of sockets and of the wall clock only its stamps. It is not
+// safe for concurrent use.
+type house struct {
+	chance chance
+	zone   *time.Location
+	now    time.Time // the hotel's clock at the latest happening
+	agenda agenda
+	told   []object // events of the present happening
+
+	categories   []Category
+	rates        []*Rate
+	devices      []Device
+	rooms        []*room
+	reservations []*reservation // those not over
+	past         []*reservation // those over, oldest first
+	commands     []*Command     // oldest first
+	prices       map[priceKey]int
+	number       int // of the latest reservation
+}
+
+// step lets the next thing on the agenda happen, and returns its events.
+func (h *house) step() []object {
+	e := h.agenda.pop()
+	h.now = e.at
+	e.do()
+	return h.takeTold()
+}
+
+func (h *house) takeTold() []object {
+	told := h.told
+	h.told = nil
+	return told
+}
+
+func (h *house) tell(o object) { h.told = append(h.told, o) }
+
+// on schedules do; what should have happened already happens next.
+func (h *house) on(at time.Time, do func()) {
+	if at.Before(h.now) {
+		at = h.now
+	}
+	h.agenda.add(at.Truncate(time.Second), do)
+}
+
+func (h *house) in(from, to time.Duration, do func()) {
+	h.on(h.now.Add(h.chance.duration(from, to)), do)
+}
+
+// between schedules do for some time of day between from and to, or, when
+// that is past or passing, soon.
+func (h *house) between(day time.Time, from, to time.Duration, do func()) {
+	at := h.clock(day, h.chance.duration(from, to))
+	if at.Before(h.now) {
+		at = h.now.Add(h.chance.duration(time.Minute, 40*time.Minute))
+	}
+	h.on(at, do)
+}
+
+// clock is a time of day in the hotel's zone. An offset beyond 24h is a time
+// of the next morning.
+func (h *house) clock(day time.Time, offset time.Duration) time.Time {
+	y, m, d := day.Date()
+	return time.Date(y, m, d, 0, 0, int(offset/time.Second), 0, h.zone)
+}
+
+// today is the date of the hotel's day, which begins at [dayStart].
+func (h *house) today() time.Time {
+	y, m, d := h.now.In(h.zone).Add(-dayStart).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, h.zone)
+}
+
+// setRoom changes a room's state, where it differs, and tells of it.
+func (h *house) setRoom(r *room, s RoomState) {
+	if r.State == s {
+		return
+	}
+	r.State = s
+	r.touch()
+	h.tell(roomEvent(r))
+}
+
+// changed tells of a reservation's change, and files those that are over.
+func (h *house) changed(r *reservation) {
+	r.touch()
+	h.tell(reservationEvent(r))
+	if r.State.final() {
+		h.hold(r, nil)
+		h.reservations = slices.DeleteFunc(h.reservations, func(o *reservation) bool { return o == r })
+		h.past = keep(append(h.past, r), keptReservations)
+	}
+}
+
+// hold moves a reservation's claim to another room, or gives it up.
+func (h *house) hold(r *reservation, to *room) {
+	if r.room != nil {
+		r.room.booked = slices.DeleteFunc(r.room.booked, func(o *reservation) bool { return o == r })
+	}
+	if r.room = to; to != nil {
+		to.booked = append(to.booked, r)
+	}
+}
+
+// assign gives a reservation the room that it is to have.
+func (h *house) assign(r *reservation, to *room) {
+	h.hold(r, to)
+	r.RoomID = ptr(to.ID)
+}
+
+// choose is a random room of those that are fit, or nil.
+func (h *house) choose(fit func(*room) bool) *room {
+	first := h.chance.IntN(len(h.rooms))
+	for i := range h.rooms {
+		if r := h.rooms[(first+i)%len(h.rooms)]; fit(r) {
+			return r
+		}
+	}
+	return nil
+}
+
+// guests are the reservations whose guests are in the house.
+func (h *house) guests() []*reservation {
+	var in []*reservation
+	for _, r := range h.reservations {
+		if r.State == ReservationStarted {
+			in = append(in, r)
+		}
+	}
+	return in
+}
+
+// keep cuts the oldest off what is longer than n.
+func keep[T any](s []T, n int) []T {
+	if over := len(s) - n; over > 0 {
+		return slices.Delete(s, 0, over)
+	}
+	return s
+}

@@ -1,0 +1,89 @@
+package gateway
+
+import (
+	"slices"
+	"time"
+)
+
+// sources is what is known of each source's state. It is not safe for
+// concurrent use.
+type sources struct {
+	list    []Status
+	trouble time.Time // since when the log cannot be written; zero when it can
+}
+
+func newSources(names []string, now time.Time) sources {
+	var s sources
+	for _, name := range names {
+		s.list = append(s.list, Status{Source: name, State: StateDown, Reason: ReasonDial, Since: now})
+	}
+	return s
+}
+
+// report takes over a status; Since changes with state or reason only, and
+// Confirmed never goes back.
+func (s *sources) report(status Status, now time.Time) {
+	i := slices.IndexFunc(s.list, func(have Status) bool { return have.Source == status.Source })
+	if i < 0 {
+		return
+	}
+	have := &s.list[i]
+	if have.State != status.State || have.Reason != status.Reason {
+		have.State, have.Reason, have.Since = status.State, status.Reason, now
+	}
+	if status.Confirmed.After(have.Confirmed) {
+		have.Confirmed = status.Confirmed
+	}
+}
+
+func (s *sources) logTrouble(trouble bool, now time.Time) {
+	switch {
+	case trouble && s.trouble.IsZero():
+		s.trouble = now
+	case !trouble && !s.trouble.IsZero():
+		s.trouble = time.Time{}
+		for i := range s.list { // until now it was shown as stale
+			s.list[i].Since = now
+		}
+	}
+}
+
+// all returns the states as they are shown: while the log cannot be written,
+// every source is stale.
+func (s *sources) all() []Status {
+	shown := slices.Clone(s.list)
+	if s.trouble.IsZero() {
+		return shown
+	}
+	for i := range shown {
+		shown[i].State, shown[i].Reason, shown[i].Since = StateStale, ReasonLog, s.trouble
+	}
+	return shown
+}
+
+// shown returns what a subscription may be told: the sources it can show and,
+// as unknown, those it names that do not exist.
+func (s *sources) shown(sub *Subscription) []Status {
+	out := []Status{}
+	for _, status := range s.all() {
+		if sub.Shows(status.Source) {
+			out = append(out, status)
+		}
+	}
+	for _, name := range sub.named() {
+		if !slices.ContainsFunc(s.list, func(have Status) bool { return have.Source == name }) {
+			out = append(out, Status{Source: name, State: StateUnknown})
+		}
+	}
+	return out
+}
+
+// changed returns those of the shown sources whose state is not what the stream
+// was told.
+func (s *sources) changed(sub *Subscription, told []Status) []Status {
+	return slices.DeleteFunc(s.shown(sub), func(now Status) bool {
+		return slices.ContainsFunc(told, func(was Status) bool {
+			return was.Source == now.Source && was.State == now.State && was.Reason == now.Reason
+		})
+	})
+}

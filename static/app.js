@@ -1,0 +1,137 @@
+// The page: joins the stream to the model and the model to the views. Events only mark what they
+// changed; it is drawn at most once a frame, however many came.
+
+import { scope, shows, summary } from './model/grants.js';
+import { Hotel } from './model/hotel.js';
+import { truth } from './model/truth.js';
+import * as session from './session.js';
+import { Supervisor } from './supervisor.js';
+import { renderArrivals, renderDepartures } from './view/board.js';
+import { put } from './view/dom.js';
+import { makeRoles, renderBadge, renderGaps, renderRoles } from './view/head.js';
+import { Raw } from './view/raw.js';
+import { renderRooms } from './view/rooms.js';
+import { renderCommands, renderPrices } from './view/ticks.js';
+
+const byId = (id) => document.getElementById(id);
+const known = new Set(['Resource', 'Reservation', 'PriceUpdate', 'DeviceCommand']);
+
+const hotel = new Hotel();
+const connection = { state: 'connecting', note: '', bye: '' };
+const role = { shown: '', wanted: '', grants: [] };
+const badge = { label: byId('truth'), detail: byId('detail'), heard: byId('heard') };
+const raw = new Raw({ list: byId('raw'), note: byId('counts'), button: byId('pause'), changed: () => draw('raw') });
+let link; // the supervisor, once it is known what hotel this is
+
+const page = {
+  block({ name, id, text, data }) {
+    raw.add({ name, id, text, data }, known.has(data?.type));
+    if (name === 'bellhop.bye') connection.bye = data?.reason;
+    if (name === 'bellhop.reset') learn(); // another log may be another run of the demo
+    draw('raw', hotel.take(name, data));
+  },
+  drop() {
+    hotel.drop();
+    draw(...Object.keys(views));
+  },
+  session({ sub, grants }) {
+    if (sub !== role.shown) raw.clear();
+    Object.assign(role, { shown: sub, wanted: '', grants });
+    draw('role');
+  },
+  link(state, note = '') {
+    Object.assign(connection, { state, note, bye: state === 'open' ? '' : connection.bye });
+    showTruth();
+  },
+};
+
+const views = {
+  rooms: () => renderRooms(byId('plan'), byId('legend'), hotel),
+  reservations(now) {
+    renderArrivals(byId('arrivals'), byId('arrivals-more'), hotel, now);
+    renderDepartures(byId('departures'), byId('departures-more'), hotel, now);
+    views.rooms();
+  },
+  prices: (now) => renderPrices(byId('prices'), byId('prices-more'), hotel, now),
+  commands: () => renderCommands(byId('commands'), byId('commands-more'), hotel),
+  gaps: () => renderGaps(byId('gaps'), hotel, (gap) => {
+    hotel.gaps = hotel.gaps.filter((other) => other !== gap);
+    draw('gaps');
+  }),
+  sources: showTruth,
+  raw: () => raw.render(hotel),
+  role: showRole,
+};
+
+const marked = new Set();
+
+// draw marks views to be drawn in the next frame.
+function draw(...names) {
+  if (marked.size === 0) requestAnimationFrame(drawMarked);
+  for (const name of names) marked.add(name);
+}
+
+function drawMarked() {
+  const names = [...marked].filter((name) => name in views);
+  marked.clear();
+  if (names.includes('reservations') && names.includes('rooms')) names.splice(names.indexOf('rooms'), 1);
+  for (const name of names) views[name](Date.now());
+}
+
+function showTruth() {
+  const now = Date.now();
+  const said = truth({ ...connection, heard: link?.heard, heartbeat: link?.heartbeat }, hotel.sources, now);
+  const ago = Math.max(0, Math.floor((now - link?.heard) / 1000));
+  renderBadge(badge, said, link?.heard ? `heard ${ago < 2 ? 'just now' : `${ago} s ago`}` : '');
+  document.title = `${said.tone === 'live' ? '' : `${said.label} · `}${byId('hotel').textContent}`;
+}
+
+function showRole() {
+  renderRoles(byId('roles'), role.shown, role.wanted);
+  put(byId('summary'), role.shown ? summary(role.grants) : '');
+  for (const node of document.querySelectorAll('[data-needs]')) node.hidden = !shows(role.grants, node.dataset.needs);
+  for (const node of document.querySelectorAll('[data-scope]')) put(node, scope(role.grants, node.dataset.scope, hotel));
+}
+
+function choose(wanted) {
+  role.wanted = wanted;
+  draw('role');
+  link.choose(wanted);
+}
+
+async function plan() {
+  const answer = await fetch('demo/hotel', { signal: AbortSignal.timeout(10_000) });
+  if (!answer.ok) throw new Error(`demo/hotel: ${answer.status}`);
+  return answer.json();
+}
+
+async function learn() {
+  try {
+    hotel.learn(await plan());
+    draw(...Object.keys(views));
+  } catch {
+    // The names that are known go on to serve.
+  }
+}
+
+async function start() {
+  try {
+    const { source, name, since, roles, ...rest } = await plan();
+    put(byId('hotel'), name);
+    hotel.learn(rest);
+    makeRoles(byId('roles'), roles, choose);
+    const url = `events?${new URLSearchParams({ source, since, as: 'message' })}`;
+    link = new Supervisor({ url, role: roles[0], session, page });
+    link.start();
+  } catch {
+    page.link('connecting', 'the demo’s hotel cannot be read');
+    setTimeout(start, 3000 + Math.random() * 3000);
+  }
+}
+
+// A page that is put aside gives its connection back, and goes on where it was when it is shown again.
+addEventListener('pagehide', () => link?.stop());
+addEventListener('pageshow', ({ persisted }) => persisted && link?.start());
+setInterval(showTruth, 1000);
+setInterval(() => draw('reservations'), 30_000);
+start();

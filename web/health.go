@@ -1,0 +1,59 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"bellhop/gateway"
+)
+
+// handleHealth registers the routes that balancers and probes ask, below
+// prefix.
+func (s *Server) handleHealth(mux *http.ServeMux, prefix string) {
+	mux.HandleFunc(prefix+"/healthz", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	mux.HandleFunc(prefix+"/readyz", func(w http.ResponseWriter, r *http.Request) {
+		status, body := s.readiness()
+		writeJSON(w, status, body)
+	})
+}
+
+type readiness struct {
+	Status   string   `json:"status"`
+	Degraded []string `json:"degraded,omitempty"`
+}
+
+// readiness is unready only where another gateway would do better. An upstream
+// or a log in trouble is the same for all of them: were they unready, every
+// balancer would answer 503, which ends an EventSource for good.
+func (s *Server) readiness() (int, readiness) {
+	if _, draining := s.draining(); draining {
+		return http.StatusServiceUnavailable, readiness{Status: "draining"}
+	}
+	hub := s.hub.Load()
+	if hub == nil {
+		return http.StatusServiceUnavailable, readiness{Status: "starting"}
+	}
+	var degraded []string
+	if s.logDown.Load() {
+		degraded = append(degraded, "log")
+	}
+	if slices.ContainsFunc(hub.Statuses(), func(st gateway.Status) bool {
+		return st.State != gateway.StateLive && st.Reason != gateway.ReasonLog
+	}) {
+		degraded = append(degraded, "upstream")
+	}
+	if degraded != nil {
+		return http.StatusOK, readiness{"degraded", degraded}
+	}
+	return http.StatusOK, readiness{Status: "ready"}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}
