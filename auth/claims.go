@@ -17,12 +17,12 @@ type header struct{ alg, kid string }
 // 3.6 and 3.10; RFC 7797 for b64).
 var refused = [...]string{"crit", "b64", "zip", "jwk", "jku", "x5u", "x5c"}
 
-// readHeader reads the header of a token that the library has already parsed,
-// which it does leniently: it takes the last of repeated members and ignores
-// all but alg.
+// readHeader reads the header of a token whose encoding the library has already
+// found good. Of the header itself it takes the last of repeated members, and
+// ignores all but alg.
 func readHeader(raw string) (header, error) {
 	segment, _, _ := strings.Cut(raw, ".")
-	data, err := base64.RawURLEncoding.Strict().DecodeString(segment)
+	data, err := base64.RawURLEncoding.DecodeString(segment)
 	if err != nil {
 		return header{}, errMalformed
 	}

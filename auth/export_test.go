@@ -4,5 +4,18 @@ package auth
 // held.
 func (v *Verifier) Sizes() (cached, revoked int) { return v.cache.size(), v.revocations.size() }
 
+// Sought returns how many unknown kids are remembered.
+func (v *Verifier) Sought() int {
+	n := 0
+	for _, is := range v.issuers.Load().list {
+		if set, ok := is.keys.(*jwks); ok {
+			set.mu.Lock()
+			n += len(set.sought)
+			set.mu.Unlock()
+		}
+	}
+	return n
+}
+
 // LimitCache bounds the cache of verifications.
 func (v *Verifier) LimitCache(n int) { v.cache.limit = n }

@@ -71,6 +71,17 @@ func (e *endpoint) count() int {
 	return len(e.fetches)
 }
 
+// seconds returns when there were fetches.
+func (e *endpoint) seconds(start time.Time) []int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []int
+	for _, at := range e.fetches {
+		list = append(list, int(at.Sub(start)/time.Second))
+	}
+	return list
+}
+
 func (e *endpoint) options() auth.Options {
 	return auth.Options{
 		Issuers:    []auth.Issuer{{Name: iss, Audience: aud, JWKSURL: keysURL}},
@@ -219,16 +230,27 @@ func TestJWKSFirstFetchRetries(t *testing.T) {
 		v := running(t, e.options())
 		time.Sleep(4 * time.Minute)
 		wantUnavailable(t, v, byKid(t, "k"))
-		var got []int
-		for _, at := range e.fetches {
-			got = append(got, int(at.Sub(start)/time.Second))
-		}
-		if diff := cmp.Diff([]int{0, 1, 3, 7, 15, 31, 63, 123, 183}, got); diff != "" {
+		if diff := cmp.Diff([]int{0, 1, 3, 7, 15, 31, 63, 123, 183}, e.seconds(start)); diff != "" {
 			t.Errorf("seconds of the fetches (-want +got):\n%s", diff)
 		}
 		e.publish(jwk(t, p256Key(), "k"))
 		time.Sleep(time.Minute)
 		mustVerify(t, v, byKid(t, "k"))
+	})
+}
+
+func TestJWKSOutageRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &endpoint{}
+		e.publish(jwk(t, p256Key(), "k"))
+		start := time.Now()
+		running(t, e.options())
+		synctest.Wait()
+		e.goDown()
+		time.Sleep(8*time.Minute + time.Second)
+		if diff := cmp.Diff([]int{0, 300, 360, 420, 480}, e.seconds(start)); diff != "" {
+			t.Errorf("seconds of the fetches (-want +got):\n%s", diff)
+		}
 	})
 }
 

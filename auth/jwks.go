@@ -37,7 +37,9 @@ type jwks struct {
 	gone    func()        // called after a key went
 	wake    chan struct{} // holds one
 
-	mu        sync.Mutex
+	mu sync.Mutex
+
+	// Guarded by mu.
 	keys      []*key         // replaced, never altered
 	loaded    bool           // there was a good fetch
 	down      bool           // the last fetch failed
@@ -136,7 +138,7 @@ func (j *jwks) begin() int {
 func (j *jwks) next() time.Time {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if at := j.refetched.Add(refetchEvery); j.wanted && !j.down && at.Before(j.planned) {
+	if at := j.refetched.Add(refetchEvery); j.wanted && at.Before(j.planned) {
 		return at
 	}
 	return j.planned

@@ -61,7 +61,8 @@ func TestJWKSRotation(t *testing.T) {
 		e.publish(jwk(t, p256Key(), "old"))
 		v := running(t, e.options())
 		synctest.Wait()
-		old := mustVerify(t, v, byKid(t, "old"))
+		raw := byKid(t, "old")
+		old := mustVerify(t, v, raw)
 
 		e.publish(jwk(t, p256Key(), "old"), jwk(t, p256Key(), "new"))
 		wantUnavailable(t, v, byKid(t, "new"))
@@ -79,9 +80,9 @@ func TestJWKSRotation(t *testing.T) {
 		if v.Valid(old) {
 			t.Error("a token of a withdrawn key is still valid")
 		}
-		wantUnavailable(t, v, byKid(t, "old")) // cached until then
+		wantUnavailable(t, v, raw) // no longer from the cache
 		synctest.Wait()
-		wantRefused(t, v, byKid(t, "old"), "the signing key is not known")
+		wantRefused(t, v, raw, "the signing key is not known")
 	})
 }
 
@@ -124,6 +125,9 @@ func TestJWKSUnknownKidFlood(t *testing.T) {
 			t.Errorf("got %d fetches within three minutes, want the first and one a minute", n)
 		}
 		mustVerify(t, v, byKid(t, "k"))
+		if n := v.Sought(); n > 256 {
+			t.Errorf("got %d kids remembered, want at most 256", n)
+		}
 
 		// A key that came in the midst of it is found a minute later.
 		synctest.Wait()
@@ -132,6 +136,12 @@ func TestJWKSUnknownKidFlood(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		mustVerify(t, v, byKid(t, "new"))
+
+		// Later the made up ones are forgotten, and one is judged again.
+		time.Sleep(10 * time.Minute)
+		wantUnavailable(t, v, byKid(t, "x"))
+		synctest.Wait()
+		wantRefused(t, v, byKid(t, "x"), "the signing key is not known")
 	})
 }
 
@@ -149,6 +159,7 @@ func TestJWKSUnknownKid(t *testing.T) {
 		// Within the minute another has to wait for its end.
 		time.Sleep(20 * time.Second)
 		wantUnavailable(t, v, byKid(t, "b"))
+		wantUnavailable(t, v, byKid(t, "c"))
 		time.Sleep(39 * time.Second)
 		wantUnavailable(t, v, byKid(t, "b"))
 		wantRefused(t, v, byKid(t, "a"), unknown)
@@ -158,13 +169,17 @@ func TestJWKSUnknownKid(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		wantRefused(t, v, byKid(t, "b"), unknown)
+		wantRefused(t, v, byKid(t, "c"), unknown)
 		if n := e.count(); n != 3 {
 			t.Errorf("got %d fetches, want 3", n)
 		}
 
 		// After it the same one is looked for again: it may have been published.
 		time.Sleep(time.Minute)
-		wantUnavailable(t, v, byKid(t, "a"))
+		e.goDown()
+		wantUnavailable(t, v, byKid(t, "b"))
+		synctest.Wait()
+		wantUnavailable(t, v, byKid(t, "c")) // nobody can tell now
 	})
 }
 

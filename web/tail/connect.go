@@ -97,11 +97,8 @@ func (w *watch) stop() {
 	}
 }
 
-// guard ends the watch over the headers and begins that over the body.
-func (w *watch) guard(body io.ReadCloser) io.ReadCloser {
-	w.stop()
-	return &watched{body, w}
-}
+// guard goes on from the headers to the body.
+func (w *watch) guard(body io.ReadCloser) io.ReadCloser { return &watched{body, w} }
 
 type watched struct {
 	io.ReadCloser

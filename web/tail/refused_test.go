@@ -13,7 +13,10 @@ import (
 	"bellhop/web/tail"
 )
 
-const token = "eyJ-a-token-nobody-may-see"
+const (
+	token    = "eyJ-a-token-nobody-may-see"
+	urlToken = "eyJ-one-in-the-url-neither"
+)
 
 func TestRefused(t *testing.T) {
 	const problem = "application/problem+json"
@@ -156,7 +159,7 @@ func TestSecrets(t *testing.T) {
 			func(http.ResponseWriter, *http.Request) { cut() },
 			func(w http.ResponseWriter, _ *http.Request) { begin(w); cut() },
 			func(w http.ResponseWriter, r *http.Request) {
-				http.Redirect(w, r, "/loop?access_token="+token, http.StatusFound)
+				http.Redirect(w, r, "/loop?access_token="+urlToken, http.StatusFound)
 			},
 			func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Location", "http://%zz/"+token)
@@ -177,12 +180,12 @@ func TestSecrets(t *testing.T) {
 		h.refuse.Store(1)
 		var log bytes.Buffer
 		o := h.options()
-		o.URL += "?access_token=" + token
+		o.URL += "?access_token=" + urlToken
 		o.Token = token
 		o.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		_, err := collect(t, o, 1)
-		if text := log.String() + err.Error(); strings.Contains(text, token) {
-			t.Errorf("the token is in:\n%s", text)
+		if text := log.String() + err.Error(); strings.Contains(text, token) || strings.Contains(text, urlToken) {
+			t.Errorf("a token is in:\n%s", text)
 		}
 		for _, want := range []string{"connection refused", "503 Service Unavailable", "EOF", "stopped after 10 redirects", "parse Location header", "gone silent"} {
 			if !strings.Contains(log.String(), want) {
