@@ -76,6 +76,7 @@ func TestFrameGolden(t *testing.T) {
 var bad = map[string]string{
 	"null":                   `null`,
 	"a number":               `17`,
+	"a boolean":              `true`,
 	"a string":               `"Reservation"`,
 	"an array":               `[{"Type":"Resource","Id":"r"}]`,
 	"empty":                  `{}`,

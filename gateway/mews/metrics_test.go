@@ -29,11 +29,11 @@ func samples(t *testing.T, r *prometheus.Registry) (lines []string, all int) {
 			if value == 0 {
 				continue
 			}
-			line := strings.TrimPrefix(family.GetName(), "bellhop_source_")
+			words := []string{strings.TrimPrefix(family.GetName(), "bellhop_source_")}
 			for _, label := range m.GetLabel() {
-				line += " " + label.GetValue()
+				words = append(words, label.GetValue())
 			}
-			lines = append(lines, fmt.Sprint(line, " ", value))
+			lines = append(lines, strings.Join(append(words, fmt.Sprint(value)), " "))
 		}
 	}
 	slices.Sort(lines)

@@ -46,25 +46,28 @@ func Probe(ctx context.Context, o Options) error {
 	release := context.AfterFunc(ctx, func() { socket.Close() })
 	defer release()
 
-	answered := false
-	socket.SetPongHandler(func(string) error { answered = true; return nil })
-	deadline := time.Now().Add(probeTimeout)
-	if err := socket.WriteControl(websocket.PingMessage, nil, deadline); err != nil {
+	// The answer is heard while reading on; what else is read is of no interest.
+	socket.SetPongHandler(func(string) error { return errAnswered })
+	if err := socket.WriteControl(websocket.PingMessage, nil, time.Now().Add(probeTimeout)); err != nil {
 		return fmt.Errorf("ping: %w", err)
 	}
 	silence := time.AfterFunc(probeTimeout, func() { socket.Close() })
 	defer silence.Stop()
-	for !answered {
-		// The answer is heard while reading on; what else is read is of no
-		// interest here.
+	for {
 		_, _, err := socket.NextReader()
+		closed, _ := errors.AsType[*websocket.CloseError](err)
 		switch {
-		case err == nil || answered:
-		case websocket.IsCloseError(err, websocket.ClosePolicyViolation):
-			return fmt.Errorf("%s: closed with code %d", gateway.ReasonRejected, websocket.ClosePolicyViolation)
-		default:
+		case err == nil:
+		case errors.Is(err, errAnswered):
+			return nil
+		case closed == nil:
 			return errors.New("the socket opened, but did not answer a ping")
+		case closed.Code == websocket.ClosePolicyViolation:
+			return fmt.Errorf("%s: closed with code %d", gateway.ReasonRejected, closed.Code)
+		default:
+			return fmt.Errorf("%s: with code %d", gateway.ReasonClosed, closed.Code)
 		}
 	}
-	return nil
 }
+
+var errAnswered = errors.New("answered")

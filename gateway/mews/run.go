@@ -59,6 +59,7 @@ func (s *Source) Run(ctx context.Context, to gateway.Sink) error {
 // gap, so it is asked for until it is known, ctx ends (no error) or the log is
 // closed.
 func (r *run) recall(ctx context.Context) (time.Time, error) {
+	var pace retry
 	for {
 		kept, err := r.sink.Confirmed(ctx, r.name)
 		switch {
@@ -74,7 +75,7 @@ func (r *run) recall(ctx context.Context) (time.Time, error) {
 		}
 		r.log.Warn("confirmed moment not readable", "err", err)
 		r.report(gateway.StateDown, gateway.ReasonLog)
-		r.pause(ctx, r.retry.next())
+		r.pause(ctx, pace.next())
 	}
 }
 
@@ -183,8 +184,5 @@ func (r *run) keepMoment(ctx context.Context, kept time.Time) time.Time {
 
 // gap is a gap over all of the source's types.
 func (s *Source) gap(from, to time.Time, reason gateway.GapReason) *gateway.Record {
-	if to.Before(from) {
-		from = to
-	}
 	return &gateway.Record{Gap: &gateway.Gap{Source: s.name, Types: s.types, From: from, To: to, Reason: reason}}
 }

@@ -18,10 +18,10 @@ type sink struct {
 	dones    []func()
 	statuses []gateway.Status
 	kept     time.Time
-	keeps    int
 
 	late     bool          // guarded by mu: what is taken is stored when store is called
 	failing  error         // guarded by mu: of Confirmed
+	refusing error         // guarded by mu: of KeepConfirmed
 	ended    error         // guarded by mu: of Append
 	blocking chan struct{} // guarded by mu: Append waits until it is closed
 }
@@ -88,8 +88,10 @@ func (s *sink) Confirmed(context.Context, string) (time.Time, error) {
 func (s *sink) KeepConfirmed(_ context.Context, _ string, t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.refusing != nil {
+		return s.refusing
+	}
 	s.kept = t
-	s.keeps++
 	return nil
 }
 
@@ -127,13 +129,13 @@ func (s *sink) taken() []*gateway.Record {
 	return slices.Clone(s.records)
 }
 
-// log returns the records: events as "Type id", gaps as "gap reason from to" with
-// the seconds since epoch.
-func (s *sink) log(epoch time.Time) []string {
+// log returns the records: events as "Type id", gaps as "gap reason from to" in
+// seconds.
+func (s *sink) log() []string {
 	var lines []string
 	for _, r := range s.taken() {
 		if g := r.Gap; g != nil {
-			lines = append(lines, fmt.Sprintf("gap %s %v %v", g.Reason, g.From.Sub(epoch).Seconds(), g.To.Sub(epoch).Seconds()))
+			lines = append(lines, fmt.Sprintf("gap %s %v %v", g.Reason, seconds(g.From), seconds(g.To)))
 			continue
 		}
 		lines = append(lines, r.Event.Type+" "+r.Event.ID)

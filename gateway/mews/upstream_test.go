@@ -133,10 +133,8 @@ func room(id string) string {
 // bubble is a source that runs in a synctest bubble.
 type bubble struct {
 	*upstream
-	sink  *sink
-	epoch time.Time
-	stop  func() error // ends Run and returns what it returned
-	log   *bytes.Buffer
+	stop func() error // ends Run and returns what it returned
+	log  *bytes.Buffer
 }
 
 // run calls f in a bubble in which a source with a keepalive of 20 s runs into
@@ -161,7 +159,7 @@ func start(t *testing.T, to *sink, name string) *bubble {
 
 func startWith(t *testing.T, to *sink, name string, metrics *mews.Metrics) *bubble {
 	t.Helper()
-	b := &bubble{upstream: newUpstream(), sink: to, epoch: time.Now(), log: new(bytes.Buffer)}
+	b := &bubble{upstream: newUpstream(), log: new(bytes.Buffer)}
 	s, err := mews.NewSource(mews.Options{
 		Name: name, Socket: "ws://mews.test", ClientToken: clientToken, AccessToken: accessToken,
 		Dial: b.dial, Logger: slog.New(slog.NewTextHandler(b.log, nil)), Metrics: metrics,
@@ -190,8 +188,11 @@ func settle(d time.Duration) {
 	synctest.Wait()
 }
 
-// seconds is the time since the bubble's source was started.
-func (b *bubble) seconds(at time.Time) float64 { return at.Sub(b.epoch).Seconds() }
+// epoch is when every bubble begins.
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// seconds is the time since a bubble's beginning.
+func seconds(at time.Time) float64 { return at.Sub(epoch).Seconds() }
 
 // answer waits for a dial and answers it with raw bytes. It returns the request
 // and when the dial came, and waits until the client has hung up.

@@ -31,7 +31,7 @@ func (h *house) reserve(day time.Time, nights int, state ReservationState) *rese
 	}}
 	h.hold(r, held)
 	if h.chance.happens(0.7) {
-		r.RoomID = ptr(held.ID)
+		r.RoomID = new(held.ID)
 	}
 	h.reservations = append(h.reservations, r)
 	h.foresee(r)

@@ -53,7 +53,7 @@ func (h *house) furnish(rooms int) {
 	for _, name := range []string{"Flexible", "Saver", "Bed and breakfast", "Company"} {
 		rate := &Rate{ID: h.chance.id(), Name: name, Stamps: built}
 		if name == "Saver" {
-			rate.BaseRateID = ptr(h.rates[0].ID)
+			rate.BaseRateID = new(h.rates[0].ID)
 		}
 		h.rates = append(h.rates, rate)
 	}
@@ -108,7 +108,7 @@ func (h *house) seedReservation(arrival time.Time, past bool) {
 	if past {
 		h.assign(r, r.room)
 		r.State = ReservationStarted
-		r.ActualStartUTC = ptr(r.ScheduledStartUTC.Add(h.chance.duration(0, 6*time.Hour)))
+		r.ActualStartUTC = new(r.ScheduledStartUTC.Add(h.chance.duration(0, 6*time.Hour)))
 		r.room.guest = r
 	}
 }

@@ -4,11 +4,10 @@ import "time"
 
 // Times of the hotel's day.
 const (
-	dayStart  = 4 * time.Hour
 	departure = 11 * time.Hour // rooms are to be left by
 	arrival   = 15 * time.Hour // rooms are to be had from
 	audit     = 27 * time.Hour // the night auditor's round
-	nightEnd  = 28 * time.Hour // dayStart of the next
+	nightEnd  = 28 * time.Hour // and the next day's beginning
 )
 
 // planDay schedules what this day of the hotel will bring, and the planning

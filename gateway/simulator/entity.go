@@ -206,5 +206,3 @@ type reservation struct {
 	Reservation
 	room *room
 }
-
-func ptr[T any](v T) *T { return &v }

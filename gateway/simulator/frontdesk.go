@@ -26,7 +26,7 @@ func (h *house) checkIn(r *reservation) {
 	}
 	h.assign(r, r.room)
 	r.State = ReservationStarted
-	r.ActualStartUTC = ptr(h.now.UTC())
+	r.ActualStartUTC = new(h.now.UTC())
 	r.room.guest = r
 	h.changed(r)
 	h.cutKey(r)
@@ -40,7 +40,7 @@ func (h *house) checkOut(r *reservation) {
 	left := r.room
 	left.guest = nil
 	r.State = ReservationProcessed
-	r.ActualEndUTC = ptr(h.now.UTC())
+	r.ActualEndUTC = new(h.now.UTC())
 	h.changed(r)
 	h.setRoom(left, RoomDirty)
 }
@@ -49,7 +49,7 @@ func (h *house) cancel(r *reservation, reason string) {
 	switch r.State {
 	case ReservationInquired, ReservationOptional, ReservationConfirmed:
 		r.State = ReservationCanceled
-		r.CancelledUTC = ptr(time.Now().UTC().Truncate(time.Second))
+		r.CancelledUTC = new(time.Now().UTC().Truncate(time.Second))
 		r.CancellationReason = &reason
 		h.changed(r)
 	}

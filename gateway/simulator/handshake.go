@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/gorilla/websocket"
@@ -60,15 +59,17 @@ func (s *Simulator) serveSocket(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, refusal)
 		return
 	}
+	// The socket is told of events before its client knows that it is
+	// connected, so that the client, once it knows, misses none.
+	sock := hotel.connect()
+	defer hotel.disconnect(sock)
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		hotel.log.Info("socket refused", "err", err) // answered by the upgrader
 		return
 	}
-	sock := hotel.connect(conn)
 	hotel.log.Info("socket connected")
-	err = s.serve(sock)
-	hotel.disconnect(sock)
+	err = s.serve(sock, conn)
 	hotel.log.Info("socket gone", "err", err)
 }
 
@@ -85,13 +86,13 @@ func (s *Simulator) refuse(w http.ResponseWriter, r *http.Request, how Refusal) 
 	if err != nil {
 		return // answered by the upgrader
 	}
-	sock := newSocket(conn, Manner{}, 0)
+	sock := newSocket(Manner{}, 0)
 	if how.Mute {
 		sock.stall(true, 0)
 	} else {
 		sock.bye(int(how.Close), how.Reason)
 	}
-	s.serve(sock)
+	s.serve(sock, conn)
 }
 
 // admit counts a connect, and decides whether it is let in.
@@ -128,8 +129,8 @@ func (s *Simulator) authenticate(r *http.Request) *Hotel {
 
 // cookie is the value of the only cookie of that name. It reads the headers
 // by hand, because Mews is stricter than net/http: white space around the
-// equals sign, or a second cookie of the name, makes it fail. Values are
-// taken as they are, quotes and all.
+// equals sign belongs to name and value, which then are not the right ones,
+// and so do quotes.
 func cookie(headers []string, name string) (string, bool) {
 	var found []string
 	for _, header := range headers {
@@ -140,10 +141,8 @@ func cookie(headers []string, name string) (string, bool) {
 			}
 		}
 	}
-	if len(found) != 1 || found[0] == "" || slices.ContainsFunc([]byte(found[0]), isSpace) {
+	if len(found) != 1 {
 		return "", false
 	}
 	return found[0], true
 }
-
-func isSpace(b byte) bool { return b == ' ' || b == '\t' }

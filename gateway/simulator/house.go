@@ -76,9 +76,14 @@ func (h *house) clock(day time.Time, offset time.Duration) time.Time {
 	return time.Date(y, m, d, 0, 0, int(offset/time.Second), 0, h.zone)
 }
 
-// today is the date of the hotel's day, which begins at [dayStart].
+// today is the date of the hotel's day, which begins at [nightEnd]: by the
+// clock on the wall, whatever daylight saving made of the night.
 func (h *house) today() time.Time {
-	y, m, d := h.now.In(h.zone).Add(-dayStart).Date()
+	local := h.now.In(h.zone)
+	y, m, d := local.Date()
+	if local.Hour() < int((nightEnd-24*time.Hour)/time.Hour) {
+		d--
+	}
 	return time.Date(y, m, d, 0, 0, 0, 0, h.zone)
 }
 
@@ -116,7 +121,7 @@ func (h *house) hold(r *reservation, to *room) {
 // assign gives a reservation the room that it is to have.
 func (h *house) assign(r *reservation, to *room) {
 	h.hold(r, to)
-	r.RoomID = ptr(to.ID)
+	r.RoomID = new(to.ID)
 }
 
 // choose is a random room of those that are fit, or nil.

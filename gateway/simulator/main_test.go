@@ -7,8 +7,10 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bellhop/gateway/simulator"
@@ -116,13 +118,17 @@ type received struct {
 	data string
 }
 
+// connect returns once all that the hotel has to say is read. It belongs in a
+// bubble.
 func (w *world) connect(t testing.TB) *client {
 	t.Helper()
 	conn, _, err := w.dial(goodCookie)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return listen(t, conn)
+	c := listen(t, conn)
+	synctest.Wait()
+	return c
 }
 
 func listen(t testing.TB, conn *websocket.Conn) *client {
@@ -153,11 +159,15 @@ func (c *client) read() {
 	}
 }
 
-func (c *client) got() []string {
+func (c *client) received() []received {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return slices.Clone(c.messages)
+}
+
+func (c *client) got() []string {
 	var texts []string
-	for _, m := range c.messages {
+	for _, m := range c.received() {
 		texts = append(texts, m.data)
 	}
 	return texts

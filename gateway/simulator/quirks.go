@@ -38,26 +38,26 @@ func (q Quirks) validate() error {
 	return nil
 }
 
-// UnmarshalText reads the form of a command line: "duplicates=0.1,nulls=0.5".
-func (q *Quirks) UnmarshalText(text []byte) error {
-	var read Quirks
-	rates := read.rates()
-	for pair := range strings.SplitSeq(string(text), ",") {
+// ParseQuirks reads the form of a command line: "duplicates=0.1,nulls=0.5".
+// An empty text is no quirks.
+func ParseQuirks(text string) (Quirks, error) {
+	var q Quirks
+	rates := q.rates()
+	for pair := range strings.SplitSeq(text, ",") {
 		if pair == "" {
 			continue
 		}
 		name, value, _ := strings.Cut(pair, "=")
 		rate, ok := rates[name]
 		if !ok {
-			return fmt.Errorf("quirk %q is not known", name)
+			return Quirks{}, fmt.Errorf("quirk %q is not known", name)
 		}
 		var err error
 		if *rate, err = strconv.ParseFloat(value, 64); err != nil {
-			return fmt.Errorf("quirk %s: %w", name, errors.Unwrap(err))
+			return Quirks{}, fmt.Errorf("quirk %s: %w", name, errors.Unwrap(err))
 		}
 	}
-	*q = read
-	return q.validate()
+	return q, q.validate()
 }
 
 // mischief turns the events of a frame into the messages that are sent.

@@ -155,7 +155,7 @@ func (s *Simulator) Run(ctx context.Context) error {
 }
 
 // serve serves a socket to its end.
-func (s *Simulator) serve(sock *socket) error {
+func (s *Simulator) serve(sock *socket, conn *websocket.Conn) error {
 	s.mu.Lock()
 	closed := s.closed
 	if !closed {
@@ -165,7 +165,7 @@ func (s *Simulator) serve(sock *socket) error {
 	s.mu.Unlock()
 	if closed {
 		sock.bye(websocket.CloseGoingAway, "")
-		return sock.serve()
+		return sock.serve(conn)
 	}
 	defer func() {
 		s.mu.Lock()
@@ -173,7 +173,7 @@ func (s *Simulator) serve(sock *socket) error {
 		s.mu.Unlock()
 		s.open.Done()
 	}()
-	return sock.serve()
+	return sock.serve(conn)
 }
 
 func (s *Simulator) close() {

@@ -30,12 +30,13 @@ type message struct {
 // socket is one connected client. serve reads, a writer started by it
 // writes, and everything else only queues: nobody waits for a client.
 type socket struct {
-	conn *websocket.Conn
 	ping time.Duration
 	gone chan struct{} // closed when reading has ended
 	wake chan struct{}
 
 	mu      sync.Mutex
+	conn    *websocket.Conn // set once, by serve; read without mu by what it starts
+	broken  bool            // reset before there was a conn
 	manner  Manner
 	queue   []message
 	owed    int       // bytes queued
@@ -44,12 +45,21 @@ type socket struct {
 	silence time.Time // until then; zero until told otherwise
 }
 
-func newSocket(conn *websocket.Conn, manner Manner, ping time.Duration) *socket {
-	return &socket{conn: conn, manner: manner, ping: ping, gone: make(chan struct{}), wake: make(chan struct{}, 1)}
+// newSocket makes a socket that queues from now on, and is served once its
+// connection is there.
+func newSocket(manner Manner, ping time.Duration) *socket {
+	return &socket{manner: manner, ping: ping, gone: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
 // serve reads until the connection ends, and returns why it did.
-func (s *socket) serve() error {
+func (s *socket) serve(conn *websocket.Conn) error {
+	s.mu.Lock()
+	s.conn = conn
+	broken := s.broken
+	s.mu.Unlock()
+	if broken {
+		s.reset()
+	}
 	var wg sync.WaitGroup
 	wg.Go(s.write)
 	if s.ping > 0 {
@@ -136,8 +146,13 @@ func (s *socket) bye(code int, reason string) {
 func (s *socket) reset() {
 	s.mu.Lock()
 	s.ended, s.queue, s.owed = true, nil, 0
+	ws := s.conn
+	s.broken = ws == nil
 	s.mu.Unlock()
-	conn := s.conn.NetConn()
+	if ws == nil {
+		return
+	}
+	conn := ws.NetConn()
 	if t, ok := conn.(*tls.Conn); ok {
 		conn = t.NetConn()
 	}
