@@ -1,3 +1,5 @@
+# Run it with --stop-timeout 60: a drain takes longer than Docker's 10 s. Its
+# configuration, /bellhop.yaml or $BELLHOP_CONFIG, has listen: 0.0.0.0:8080.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./

@@ -25,6 +25,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -155,7 +156,7 @@ func (p *program) serve(cfg *config.Config, demo *demo) error {
 		return err
 	}
 	if demo != nil {
-		fmt.Fprintf(p.stdout, "http://%s/\n", listeners.Public())
+		fmt.Fprintf(p.stdout, "http://%s/\nthe hotel is steered at http://%s/control/\n", listeners.Public(), demo.simulator)
 	}
 
 	// What fails ends everything; otherwise each part is ended below, in order.
@@ -193,12 +194,19 @@ func (p *program) serve(cfg *config.Config, demo *demo) error {
 	}
 	endGateway := begin(gw.Run)
 
-	select {
-	case <-gw.Hub.Loaded():
+	parts.Go(func() error {
+		for _, ready := range []<-chan struct{}{gw.Hub.Loaded(), revocations.known} {
+			select {
+			case <-ready:
+			case <-p.drain.Done():
+				return nil
+			case <-failed.Done():
+				return nil
+			}
+		}
 		server.Open(gw.Hub)
-	case <-p.drain.Done():
-	case <-failed.Done():
-	}
+		return nil
+	})
 	select {
 	case <-p.drain.Done():
 		server.Drain(p.kill)
@@ -331,9 +339,13 @@ func webOptions(cfg *config.Config, v *auth.Verifier, d *demo, r *prometheus.Reg
 type revocationStore struct {
 	log    *eventlog.Log // set before opened is closed
 	opened chan struct{}
+	known  chan struct{} // closed when the verifier knows what is kept: until then it judges no token
+	tell   sync.Once     // closes known
 }
 
-func newRevocationStore() *revocationStore { return &revocationStore{opened: make(chan struct{})} }
+func newRevocationStore() *revocationStore {
+	return &revocationStore{opened: make(chan struct{}), known: make(chan struct{})}
+}
 
 func (s *revocationStore) open(log *eventlog.Log) {
 	s.log = log
@@ -362,7 +374,7 @@ func (s *revocationStore) Watch(ctx context.Context, found func([]auth.Revocatio
 	if err != nil {
 		return err
 	}
-	kept := []auth.Revocation{}
+	kept, over := []auth.Revocation{}, []string{}
 	for key, value := range values {
 		var r auth.Revocation
 		if err := json.Unmarshal(value, &r); err != nil {
@@ -370,11 +382,17 @@ func (s *revocationStore) Watch(ctx context.Context, found func([]auth.Revocatio
 		}
 		if r.Until.After(time.Now()) {
 			kept = append(kept, r)
-		} else if err := bucket.Delete(ctx, key); err != nil {
-			return err
+		} else {
+			over = append(over, key)
 		}
 	}
 	found(kept)
+	s.tell.Do(func() { close(s.known) })
+	for _, key := range over { // last: no token may wait for what a full disk refuses
+		if err := bucket.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -389,6 +407,7 @@ type demoCommand struct {
 // A demo is what the demo adds to the gateway.
 type demo struct {
 	simulated *simulator.Hotel
+	simulator net.Addr // where it listens
 	began     time.Time
 	secret    []byte
 }
@@ -412,7 +431,7 @@ func (c demoCommand) Run(p *program, _ *commands) error {
 		return err
 	}
 	defer os.RemoveAll(data)
-	d := &demo{simulated: hotel.Hotels()[0], began: time.Now(), secret: make([]byte, 32)}
+	d := &demo{simulated: hotel.Hotels()[0], simulator: listener.Addr(), began: time.Now(), secret: make([]byte, 32)}
 	rand.Read(d.secret)
 	cfg, err := config.Parse("demo", fmt.Appendf(nil, demoConfig, data, listener.Addr(), d.simulated.AccessToken(),
 		demoIssuer, hex.EncodeToString(d.secret)), func(string) (string, bool) { return "", false })
@@ -433,15 +452,16 @@ func (c demoCommand) Run(p *program, _ *commands) error {
 }
 
 // demoConfig differs from the defaults only where a demo must: it ends at once,
-// and streams live long enough to see how they are renewed.
+// and what falls silent is noticed while somebody looks.
 const demoConfig = `
 data: %q
 admin: 127.0.0.1:0
 sources:
   - name: hotel
-    mews: {socket: "ws://%[2]s", api: "http://%[2]s", client_token: ` + simulator.ClientToken + `, access_token: %[3]q}
+    mews: {socket: "ws://%[2]s", api: "http://%[2]s", client_token: ` + simulator.ClientToken + `, access_token: %[3]q, keepalive: 5s}
 auth: {issuers: [{issuer: %[4]q, audience: bellhop, secret: %[5]q}]}
 static: {enabled: true}
+stream: {heartbeat: 5s}
 drain: {delay: 0s, spread: 0s, linger: 0s}
 log: {level: warn}
 `

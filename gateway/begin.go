@@ -45,13 +45,8 @@ func (s *Stream) Begin(ctx context.Context, write func([]byte) error) error {
 func (s *Stream) giver(write func([]byte) error) func([]byte) error {
 	return func(blocks []byte) error {
 		now := time.Now()
-		if reason := s.clock.over(now); reason != "" {
-			s.End(reason, 0)
-		}
-		select {
-		case <-s.ended:
+		if s.Over(now) {
 			return ErrEnded
-		default:
 		}
 		s.clock.written(now)
 		return write(blocks)
@@ -73,7 +68,7 @@ func (s *Stream) start(ctx context.Context) (at uint64, reset string, err error)
 		}
 	}
 	if s.since.IsZero() {
-		return s.hub.Head(), reset, nil
+		return s.hub.end(), reset, nil
 	}
 	at, trimmed, err := s.hub.log.Since(ctx, s.since)
 	if trimmed && reset == "" {

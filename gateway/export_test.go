@@ -21,6 +21,9 @@ func NewHubWithRing(o HubOptions, n int) *Hub {
 // Dispatch takes a record as if the log had handed it over.
 func (h *Hub) Dispatch(rec *Record) { h.dispatch(rec) }
 
+// IndexKeys returns how many keys the hub's index has.
+func (h *Hub) IndexKeys() int { return (&Index{index: h.index}).Keys() }
+
 // Frame returns the block that streams of sub are shown of rec, nil for none.
 func (h *Hub) Frame(rec *Record, sub *Subscription) []byte {
 	r := rendering{hub: h, rec: rec}
@@ -34,6 +37,12 @@ func (s *Subscription) Show(e *Event) (data []byte, ok bool) {
 		return nil, false
 	}
 	return appendEvent(nil, e, m), true
+}
+
+// Matches reports whether the subscription shows e.
+func (s *Subscription) Matches(e *Event) bool {
+	_, ok := s.match(e)
+	return ok
 }
 
 // GapTypes returns those of the gap's types that the subscription can show.

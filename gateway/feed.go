@@ -19,10 +19,11 @@ type Feed struct {
 	wake atomic.Pointer[chan struct{}]
 
 	// Guarded by the hub's lock.
-	streams int       // how many have joined
-	left    time.Time // when the last of them went
-	seen    uint64    // the last record that was matched against the feed
-	stirred bool      // has frames that its streams were not woken for
+	watchers map[Watcher]int // and how many streams each carries
+	streams  int             // how many have joined
+	left     time.Time       // when the last of them went
+	seen     uint64          // the last record that was matched against the feed
+	stirred  bool            // has frames that its streams were not woken for
 }
 
 // feedLife is how long a feed outlives its last stream.
@@ -45,7 +46,7 @@ type frame struct {
 }
 
 func newFeed(sub *Subscription, v Variant) *Feed {
-	f := &Feed{sub: sub, variant: v}
+	f := &Feed{sub: sub, variant: v, watchers: make(map[Watcher]int)}
 	f.tail.Store(new(frame))
 	wake := make(chan struct{})
 	f.wake.Store(&wake)
@@ -65,4 +66,7 @@ func (f *Feed) stir() {
 	f.stirred = false
 	next := make(chan struct{})
 	close(*f.wake.Swap(&next))
+	for w := range f.watchers {
+		w.Stirred()
+	}
 }

@@ -172,7 +172,7 @@ func (h *Hub) dispatch(rec *Record) {
 	defer h.mu.Unlock()
 	if next := h.head.Load() + 1; rec.Seq > next {
 		if first, _ := h.log.Bounds(); first > next {
-			h.overtakenLocked(rec.Seq - 1)
+			h.overtakenLocked(min(first, rec.Seq) - 1)
 		}
 	}
 	idle := len(h.touched) == 0
@@ -194,7 +194,8 @@ func (h *Hub) dispatch(rec *Record) {
 	}
 }
 
-// overtakenLocked says to all streams that trimming was faster than the hub.
+// overtakenLocked says to all streams that trimming was faster than the hub: what
+// stood up to seq is gone.
 func (h *Hub) overtakenLocked(seq uint64) {
 	h.logger.Warn("the log was trimmed faster than it was read", "from", h.head.Load(), "to", seq)
 	h.ring.clear(seq)
@@ -304,6 +305,13 @@ func (h *Hub) readOlder(ctx context.Context, after uint64) ([]*Record, error) {
 	}
 }
 
+// end returns where a stream begins that asks for nothing older: the head, or
+// what is left to come when trimming was faster than the hub.
+func (h *Hub) end() uint64 {
+	first, _ := h.log.Bounds()
+	return max(h.head.Load(), max(first, 1)-1)
+}
+
 // floor returns the sequence from which on everything is in memory.
 func (h *Hub) floor() uint64 {
 	h.mu.Lock()
@@ -311,11 +319,12 @@ func (h *Hub) floor() uint64 {
 	return h.ring.floor
 }
 
-func (h *Hub) leave(f *Feed) {
+func (h *Hub) leave(s *Stream) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if f.streams--; f.streams == 0 {
-		f.left = time.Now()
+	s.unwatchLocked()
+	if s.feed.streams--; s.feed.streams == 0 {
+		s.feed.left = time.Now()
 	}
 }
 

@@ -269,51 +269,89 @@ func refMatches(grants []gateway.Grant, q gateway.Query, e *gateway.Event) (gate
 	return gateway.Grant{}, false
 }
 
+// A parameter is a list that grants, queries or both may have.
+type parameter struct {
+	name         string
+	grant, query []string
+	same         func(string) string // what makes two values equal
+}
+
+func refParameters(g gateway.Grant, q gateway.Query) []parameter {
+	threads := g.Threads
+	if refAll(threads) {
+		threads = nil
+	}
+	return []parameter{
+		{"state", g.States, q.States, refState},
+		{"resource", g.Resources, q.Resources, refLower},
+		{"rate", nil, q.Rates, refLower},
+		{"category", nil, q.Categories, refLower},
+		{"thread", threads, q.Threads, refLower},
+		{"conversation", g.Conversations, q.Conversations, refLower},
+		{"channel", g.Channels, q.Channels, refLower},
+	}
+}
+
 func refGrants(g gateway.Grant, e *gateway.Event) bool {
-	narrowed := func(values []string, parameter string, same func(string) string) bool {
-		if values == nil {
-			return true
+	for _, p := range refParameters(g, gateway.Query{}) {
+		if p.grant == nil {
+			continue
 		}
-		r := refReading(parameter, e.Type)
-		v := refValue(e, r)
-		return r.can && v != "" && refAmong(values, v, same)
+		r := refReading(p.name, e.Type)
+		if v := refValue(e, r); !r.can || v == "" || !refAmong(p.grant, v, p.same) {
+			return false
+		}
 	}
 	return (refAll(g.Sources) || slices.Contains(g.Sources, e.Source)) &&
 		(refAll(g.Types) || slices.Contains(g.Types, e.Type)) &&
-		(g.IDs == nil || refAmong(g.IDs, e.ID, refLower)) &&
-		narrowed(g.States, "state", refState) &&
-		narrowed(g.Resources, "resource", refLower) &&
-		(refAll(g.Threads) || narrowed(g.Threads, "thread", refLower)) &&
-		narrowed(g.Conversations, "conversation", refLower) &&
-		narrowed(g.Channels, "channel", refLower)
+		(g.IDs == nil || refAmong(g.IDs, e.ID, refLower))
 }
 
 func refHolds(g gateway.Grant, q gateway.Query, e *gateway.Event) bool {
-	holds := func(values []string, parameter string, same func(string) string) bool {
-		if values == nil {
-			return true
+	for _, p := range refParameters(g, q) {
+		if p.query == nil {
+			continue
 		}
-		r := refReading(parameter, e.Type)
+		r := refReading(p.name, e.Type)
 		if !r.can || refCovered(g, r) {
 			return false
 		}
 		v := refValue(e, r)
-		if v == "" {
-			return e.Type == "PriceUpdate" && (parameter == "rate" || parameter == "category")
+		all := v == "" && e.Type == "PriceUpdate" && (p.name == "rate" || p.name == "category")
+		if !all && (v == "" || !refAmong(p.query, v, p.same)) {
+			return false
 		}
-		return refAmong(values, v, same)
 	}
 	return (q.Sources == nil || slices.Contains(q.Sources, e.Source)) &&
 		(q.Types == nil || slices.Contains(q.Types, e.Type)) &&
 		(q.IDs == nil || refAmong(q.IDs, e.ID, refLower)) &&
-		holds(q.States, "state", refState) &&
-		holds(q.Resources, "resource", refLower) &&
-		holds(q.Rates, "rate", refLower) &&
-		holds(q.Categories, "category", refLower) &&
-		holds(q.Threads, "thread", refLower) &&
-		holds(q.Conversations, "conversation", refLower) &&
-		holds(q.Channels, "channel", refLower) &&
 		refOverlaps(g, q, e)
+}
+
+// refCould says whether a grant and a query leave anything of a type.
+func refCould(g gateway.Grant, q gateway.Query, source, typ string) bool {
+	dated := !q.From.IsZero() || !q.To.IsZero()
+	for _, name := range []string{"start", "end"} {
+		if r := refReading(name, typ); dated && (!r.can || refCovered(g, r)) {
+			return false
+		}
+	}
+	for _, p := range append(refParameters(g, q), parameter{"", g.IDs, q.IDs, refLower}) {
+		if p.grant == nil && p.query == nil {
+			continue
+		}
+		if p.name != "" {
+			if r := refReading(p.name, typ); !r.can || p.query != nil && refCovered(g, r) {
+				return false
+			}
+		}
+		both := p.grant == nil || p.query == nil || slices.ContainsFunc(p.grant, func(v string) bool { return refAmong(p.query, v, p.same) })
+		if !both {
+			return false
+		}
+	}
+	return (refAll(g.Sources) || slices.Contains(g.Sources, source)) && (refAll(g.Types) || slices.Contains(g.Types, typ)) &&
+		(q.Sources == nil || slices.Contains(q.Sources, source)) && (q.Types == nil || slices.Contains(q.Types, typ))
 }
 
 func refOverlaps(g gateway.Grant, q gateway.Query, e *gateway.Event) bool {

@@ -53,6 +53,9 @@ type Stream struct {
 	feed    *Feed                 // set by joining
 	from    uint64                // the place in the log from which on the feed's frames are for it; set by joining
 	cursor  atomic.Pointer[frame] // the last frame given or passed over; nil until joined and once closed
+	skip    int                   // so many bytes of the frame behind it were given
+	watcher Watcher               // guarded by the hub's lock
+	key     int                   // what the watcher knows it by; guarded by the hub's lock
 	told    []Status              // until joined: what ready said of the sources
 	changed []Status              // from joining to the end of Begin: what has changed since
 
@@ -78,7 +81,7 @@ func (h *Hub) Open(o StreamOptions) *Stream {
 // Close takes the stream out of its feed. It may be called again.
 func (s *Stream) Close() {
 	if s.cursor.Swap(nil) != nil {
-		s.hub.leave(s.feed)
+		s.hub.leave(s)
 	}
 }
 
@@ -88,6 +91,7 @@ func (s *Stream) End(reason string, retry time.Duration) {
 	s.end.Do(func() {
 		s.bye = farewell{reason, retry}
 		close(s.ended)
+		s.tellEnded()
 	})
 }
 
@@ -156,8 +160,7 @@ func (s *Stream) Due() time.Time { return s.clock.due() }
 // none: a heartbeat after silence, the warning before the token's end. It ends
 // the stream when its token has expired or its life is over.
 func (s *Stream) Tick(now time.Time) []byte {
-	if reason := s.clock.over(now); reason != "" {
-		s.End(reason, 0)
+	if s.Over(now) {
 		return nil
 	}
 	var b []byte

@@ -28,11 +28,8 @@ type clock struct {
 // together do not end together.
 func newClock(t Timing, now time.Time) clock {
 	c := clock{timing: t, last: now, expires: t.Expires.Add(t.Leeway)}
-	left := t.Expires.Sub(now)
+	left := t.Expires.Sub(now) // below zero when exp is past; half of it is past then, too
 	c.warn = t.Expires.Add(-min(jitter(t.Warn, 0.2), left/2))
-	if left <= 0 {
-		c.warn = now
-	}
 	if t.Lifetime > 0 {
 		c.dies = now.Add(time.Duration(float64(t.Lifetime) * (0.8 + 0.2*rand.Float64())))
 	}

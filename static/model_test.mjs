@@ -7,7 +7,7 @@ import { truth } from './model/truth.js';
 import { key, nights, state } from './model/words.js';
 
 const plan = {
-  rooms: [{ id: 'R1', name: '101', floor: 1, category: 'C1' }, { id: 'R2', name: '102', floor: '1', category: 'C1' }],
+  rooms: [{ id: 'R1', name: '101', floor: 1, category: 'Double' }, { id: 'R2', name: '102', floor: '1', category: 'Double' }],
   categories: [{ id: 'C1', name: 'Double' }],
   rates: [{ id: 'T1', name: 'Best available' }],
 };

@@ -30,9 +30,9 @@ func (s *Server) AdminHandler() http.Handler {
 	at("/sources", s.serveSources)
 	at("/streams", s.serveStreams)
 	for _, later := range []string{"/revocations", "/erasures", "/explain", "/{$}"} {
-		at(later, func(http.ResponseWriter, *http.Request) *problem { return &problemLater })
+		at(later, always(&problemLater))
 	}
-	at("/", func(http.ResponseWriter, *http.Request) *problem { return &problemNotFound })
+	at("/", always(&problemNotFound))
 	mux.Handle("/debug/pprof/", http.HandlerFunc(pprof.Index))
 	mux.Handle("/debug/pprof/cmdline", http.NotFoundHandler()) // it could hold a secret
 	mux.Handle("/debug/pprof/profile", http.HandlerFunc(pprof.Profile))
@@ -47,6 +47,7 @@ func (s *Server) AdminHandler() http.Handler {
 func (s *Server) MetricsHandler() http.Handler {
 	mux := http.NewServeMux()
 	s.handleMetrics(mux)
+	mux.Handle("/", s.answer(always(&problemNotFound)))
 	return secure(mux)
 }
 
@@ -55,28 +56,39 @@ func (s *Server) handleMetrics(mux *http.ServeMux) {
 	s.handleHealth(mux, "")
 }
 
-// guard keeps out what a browser could be made to send: requests under a foreign
-// name (DNS rebinding) and from foreign pages.
 func (s *Server) guard(h http.Handler) http.Handler {
-	return s.answer(func(w http.ResponseWriter, r *http.Request) *problem {
-		if !isLoopbackHost(r.Host) && !s.isAdminHost(r.Host) {
-			return &problem{status: http.StatusForbidden, code: "forbidden", detail: "the Host is neither a loopback name nor the configured one"}
-		}
-		scheme := "http://"
-		if r.TLS != nil {
-			scheme = "https://"
-		}
-		for _, origin := range r.Header["Origin"] {
-			if normalOrigin(origin) != normalOrigin(scheme+r.Host) {
-				return &problem{status: http.StatusForbidden, code: "forbidden", detail: "requests of foreign pages are not answered here"}
-			}
-		}
-		if s.admin.Token != "" && !bears(r.Header, s.admin.Token) {
-			return &problemTokenMissing
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := s.keptOut(r); p != nil {
+			s.answer(always(p)).ServeHTTP(w, r)
+			return
 		}
 		h.ServeHTTP(w, r)
-		return nil
 	})
+}
+
+// keptOut keeps out what a browser could be made to send, requests under a
+// foreign name (DNS rebinding) and from foreign pages, and whoever lacks the
+// token.
+func (s *Server) keptOut(r *http.Request) *problem {
+	if !isLoopbackHost(r.Host) && !s.isAdminHost(r.Host) {
+		return &problem{status: http.StatusForbidden, code: "forbidden", detail: "the Host is neither a loopback name nor the configured one"}
+	}
+	own := visitor{https: r.TLS != nil, host: r.Host}.origin()
+	for _, origin := range r.Header["Origin"] {
+		if own == "" || normalOrigin(origin) != own {
+			return &problem{status: http.StatusForbidden, code: "forbidden", detail: "requests of foreign pages are not answered here"}
+		}
+	}
+	if s.admin.Token == "" {
+		return nil
+	}
+	switch found := bearerTokens(r.Header); {
+	case len(found) == 0:
+		return &problemTokenMissing
+	case len(found) > 1 || !sameSecret(found[0], s.admin.Token):
+		return new(problemInvalidToken("it is not this listener's"))
+	}
+	return nil
 }
 
 func (s *Server) isAdminHost(host string) bool {
@@ -87,15 +99,10 @@ func (s *Server) isAdminHost(host string) bool {
 	return err == nil && name != "" && strings.EqualFold(name, strings.Trim(host, "[]"))
 }
 
-// bears reports, in constant time, whether the request has the token.
-func bears(h http.Header, token string) bool {
-	want := sha256.Sum256([]byte(token))
-	found := bearerTokens(h)
-	if len(found) != 1 {
-		return false
-	}
-	got := sha256.Sum256([]byte(found[0]))
-	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+// sameSecret compares in constant time, whatever the lengths.
+func sameSecret(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
 func (s *Server) serveSources(w http.ResponseWriter, r *http.Request) *problem {

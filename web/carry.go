@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"bellhop/gateway"
+	"bellhop/web/pump"
 )
 
 // Why a stream ended where no bellhop.bye says it.
 const (
-	endGone = "gone" // the client went away
-	endCut  = "cut"  // the client did not take a write in time
-	endLog  = "log"  // the log could not be read
+	endGone = pump.Gone
+	endCut  = pump.Cut
+	endLog  = "log" // the log could not be read
 )
 
 // batchSize is about how much is written at once.
@@ -24,46 +25,85 @@ const batchSize = 64 << 10
 // farewellTimeout is how long a client has to take the last block.
 const farewellTimeout = time.Second
 
-// errEnded says that a stream was asked to end.
-var errEnded = errors.New("stream ended")
-
 // batches are the buffers between a feed's frames and a connection's; a stream
 // has one only while it writes.
 var batches = sync.Pool{New: func() any { return new(gateway.Batch) }}
 
-// A carrier brings one stream to its client by net/http: over TLS, HTTP/2 and
-// wherever the socket itself is not to be had.
+// A wire is what blocks are written to.
+type wire interface {
+	SetWriteDeadline(time.Time) error
+	Write([]byte) (int, error)
+	Flush() error
+}
+
+// A response is the wire of net/http.
+type response struct {
+	http.ResponseWriter
+	*http.ResponseController
+}
+
+// A carrier brings one stream to its client by a goroutine of its own: to its
+// end over TLS and HTTP/2, elsewhere until a pump takes over.
 type carrier struct {
 	*openStream
-	w       http.ResponseWriter
-	control *http.ResponseController
+	wire
 	timeout time.Duration // for each write
 	maxLag  uint64
 	metrics *metrics
 }
 
-// carry writes the stream until it or its client ends.
-func (s *Server) carry(w http.ResponseWriter, r *http.Request, o *openStream) {
-	defer o.Close()
-	log := s.logger.With("stream", o.id)
-	log.Debug("stream opened", "iss", o.token.Issuer, "sub", o.token.Subject, "address", o.address)
-	c := carrier{o, w, http.NewResponseController(w), s.stream.WriteTimeout, uint64(s.stream.MaxLag), s.metrics}
-	defer c.control.SetWriteDeadline(time.Time{})
-
-	s.metrics.streams.Inc()
-	defer s.metrics.streams.Dec()
-	reason := c.end(c.run(r.Context()))
-	s.metrics.ended.WithLabelValues(reason).Inc()
-	log.Debug("stream ended", "reason", reason)
+func (s *Server) carrier(o *openStream, w wire) *carrier {
+	o.attach(w)
+	return &carrier{o, w, s.stream.WriteTimeout, uint64(s.stream.MaxLag), s.metrics}
 }
 
-// run writes what the stream missed and then what comes, until the stream was
-// asked to end, the client has gone, or nothing can be written any more.
+// carry writes the stream until it or its client ends.
+func (s *Server) carry(w http.ResponseWriter, r *http.Request, o *openStream) {
+	s.begun(o)
+	if pumps := s.pumps.Load(); pumps != nil {
+		if conn := takeOver(w, r); conn != nil {
+			s.carrySocket(r.Context(), conn, w.Header(), o, pumps)
+			return
+		}
+	}
+	c := s.carrier(o, response{w, http.NewResponseController(w)})
+	reason := c.end(c.run(r.Context()))
+	o.attach(nil)
+	s.ended(o, reason)
+}
+
+// begun and ended stand around each stream that is carried.
+func (s *Server) begun(o *openStream) {
+	s.metrics.streams.Inc()
+	s.logger.Debug("stream opened", "stream", o.id, "iss", o.token.Issuer, "sub", o.token.Subject, "address", o.address)
+}
+
+func (s *Server) ended(o *openStream, reason string) {
+	o.Close()
+	s.registry.remove(o)
+	s.metrics.streams.Dec()
+	s.metrics.ended.WithLabelValues(reason).Inc()
+	s.logger.Debug("stream ended", "stream", o.id, "reason", reason)
+}
+
+// run writes what the stream missed and then what comes, until the stream has to
+// end, the client has gone, or nothing can be written any more.
 func (c *carrier) run(ctx context.Context) error {
-	if err := c.Begin(ctx, c.write); err != nil {
+	if err := c.begin(ctx); err != nil {
 		return err
 	}
-	close(c.live)
+	return c.follow(ctx)
+}
+
+// begin writes what the stream missed. From then on it may lag only so far.
+func (c *carrier) begin(ctx context.Context) error {
+	err := c.Begin(ctx, c.write)
+	c.live.Store(err == nil)
+	return err
+}
+
+// follow writes what comes.
+func (c *carrier) follow(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -79,7 +119,7 @@ func (c *carrier) run(ctx context.Context) error {
 				return err
 			}
 		case <-c.Ended():
-			return errEnded
+			return gateway.ErrEnded
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -110,7 +150,7 @@ func (c *carrier) writeBatch() error {
 	if err := c.write(b.Data); err != nil {
 		return err
 	}
-	c.metrics.delivered(b)
+	c.metrics.delivered(b.Events, b.Oldest)
 	if cap(b.Data) > 4*batchSize {
 		b.Data = nil // one large event must not stay in the pool for good
 	}
@@ -118,12 +158,10 @@ func (c *carrier) writeBatch() error {
 }
 
 // write sends whole blocks and waits until the kernel has them. A stream that
-// was asked to end takes nothing more.
+// has to end takes nothing more.
 func (c *carrier) write(b []byte) error {
-	select {
-	case <-c.Ended():
-		return errEnded
-	default:
+	if c.Over(time.Now()) {
+		return gateway.ErrEnded
 	}
 	return c.send(b, c.timeout)
 }
@@ -132,14 +170,14 @@ func (c *carrier) send(b []byte, timeout time.Duration) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if err := c.control.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+	if err := c.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 		return err
 	}
-	if _, err := c.w.Write(b); err != nil {
+	if _, err := c.Write(b); err != nil {
 		return err
 	}
 	c.metrics.bytes.Add(float64(len(b)))
-	return c.control.Flush()
+	return c.Flush()
 }
 
 // end says farewell where that can still be heard, and returns why the stream
@@ -148,7 +186,7 @@ func (c *carrier) end(err error) string {
 	select {
 	case <-c.Ended():
 		block, reason := c.Farewell()
-		if errors.Is(err, errEnded) && c.send(block, farewellTimeout) == nil {
+		if errors.Is(err, gateway.ErrEnded) && c.send(block, farewellTimeout) == nil {
 			return reason
 		}
 		return endCut

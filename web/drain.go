@@ -29,15 +29,22 @@ func (s *Server) Drain(ctx context.Context) {
 	if !wait(ctx, s.drain.Delay) {
 		return
 	}
-	s.endAll(ctx)
-	for s.registry.len() > 0 && wait(ctx, 10*time.Millisecond) {
+	s.endSpread(ctx)
+	for wait(ctx, 10*time.Millisecond) {
+		late := s.registry.all() // opened in the very moment of the signal, or not gone yet
+		if len(late) == 0 {
+			break
+		}
+		for _, o := range late {
+			o.End(gateway.ByeShutdown, jittered(s.stream.Retry))
+		}
 	}
 	wait(ctx, s.drain.Linger)
 }
 
-// endAll ends the open streams one after another over the spread. What a client
-// is told to wait reaches beyond it.
-func (s *Server) endAll(ctx context.Context) {
+// endSpread ends the open streams one after another over the spread. What a
+// client is told to wait reaches beyond it.
+func (s *Server) endSpread(ctx context.Context) {
 	begun := time.Now()
 	streams := s.registry.all()
 	rand.Shuffle(len(streams), func(i, j int) { streams[i], streams[j] = streams[j], streams[i] })
@@ -48,9 +55,6 @@ func (s *Server) endAll(ctx context.Context) {
 		}
 		rest := max(s.drain.Spread-time.Since(begun), 0)
 		o.End(gateway.ByeShutdown, rest+jittered(s.stream.Retry))
-	}
-	for _, o := range s.registry.all() { // opened in the very moment of the signal
-		o.End(gateway.ByeShutdown, jittered(s.stream.Retry))
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 // serveEvents answers GET /events. The checks stand in the order that the
 // contract gives them; the first that fails answers.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) *problem {
-	closeAfterBody(w, r)
 	o, p := s.admit(w, r)
 	if p == nil && r.Method != http.MethodHead {
 		p = s.registry.add(o)
@@ -32,21 +31,11 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) *problem {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	defer s.registry.remove(o)
+	if !s.verifier.Valid(o.token) { // revoked before the stream stood where it would have been found
+		o.End(gateway.ByeRevoked, 0)
+	}
 	s.carry(w, r, o)
 	return nil
-}
-
-// closeAfterBody keeps net/http from reading, or waiting for, a body that
-// nobody wants.
-func closeAfterBody(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength == 0 || r.ProtoMajor > 1 {
-		return
-	}
-	w.Header().Set("Connection", "close")
-	rc := http.NewResponseController(w)
-	rc.EnableFullDuplex()
-	rc.SetReadDeadline(time.Unix(1, 0))
 }
 
 // admit makes the stream that a request asks for, or says why not.
@@ -87,11 +76,8 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*openStream, *pr
 		Resume: firstNonEmpty(r.Header.Values("Last-Event-ID"), []string{q.resume}), Since: q.since,
 		Timing: s.timing(t),
 	})
-	rc := http.NewResponseController(w)
 	return &openStream{
 		Stream: stream, id: id, token: t, address: v.address, since: time.Now(), query: sub.Query(),
-		cut:  func() { rc.SetWriteDeadline(time.Unix(1, 0)) },
-		live: make(chan struct{}),
 	}, nil
 }
 

@@ -11,13 +11,25 @@ import (
 // handleHealth registers the routes that balancers and probes ask, below
 // prefix.
 func (s *Server) handleHealth(mux *http.ServeMux, prefix string) {
-	mux.HandleFunc(prefix+"/healthz", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-	})
-	mux.HandleFunc(prefix+"/readyz", func(w http.ResponseWriter, r *http.Request) {
-		status, body := s.readiness()
-		writeJSON(w, status, body)
-	})
+	mux.Handle(prefix+"/healthz", s.answer(s.serveAlive))
+	mux.Handle(prefix+"/readyz", s.answer(s.serveReady))
+}
+
+func (s *Server) serveAlive(w http.ResponseWriter, r *http.Request) *problem {
+	if p := getOnly(w, r); p != nil {
+		return p
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	return nil
+}
+
+func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) *problem {
+	if p := getOnly(w, r); p != nil {
+		return p
+	}
+	status, body := s.readiness()
+	writeJSON(w, status, body)
+	return nil
 }
 
 type readiness struct {

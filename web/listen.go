@@ -24,6 +24,7 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	shutdownTimeout   = 5 * time.Second
+	unwantedTimeout   = 500 * time.Millisecond // for a body that is not read
 )
 
 // listen opens a listener at address, host:port or unix: and a path. A client
@@ -146,6 +147,7 @@ func newHTTPServer(h http.Handler, config *tls.Config, logger *slog.Logger) *htt
 		MaxHeaderBytes:    maxHeader,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
+		ConnContext:       withConn,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug), // clients' faults; may be many
 	}
 }

@@ -47,10 +47,17 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
-// delivered counts a batch that was written.
-func (m *metrics) delivered(b *gateway.Batch) {
-	if b.Events > 0 {
-		m.deliveries.Add(float64(b.Events))
-		m.latency.Observe(time.Since(b.Oldest).Seconds())
+// delivered counts events that were written, the oldest of which came from its
+// upstream then.
+func (m *metrics) delivered(events int, oldest time.Time) {
+	if events > 0 {
+		m.deliveries.Add(float64(events))
+		m.latency.Observe(time.Since(oldest).Seconds())
 	}
+}
+
+// pumped counts what a pump wrote.
+func (m *metrics) pumped(events, bytes int, oldest time.Time) {
+	m.bytes.Add(float64(bytes))
+	m.delivered(events, oldest)
 }

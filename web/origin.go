@@ -101,7 +101,7 @@ func (v visitor) origin() string {
 // port; empty for what is none, such as "null".
 func normalOrigin(s string) string {
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
+	if err != nil || u.Host == "" || !strings.EqualFold(s, u.Scheme+"://"+u.Host) { // nothing but these
 		return ""
 	}
 	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
@@ -128,24 +128,28 @@ func isLoopbackHost(host string) bool {
 		return true
 	}
 	a, err := netip.ParseAddr(name)
-	return err == nil && a.IsLoopback()
+	return err == nil && (a == netip.IPv6Loopback() || a.Is4() && a.IsLoopback())
 }
 
-// Origins are the foreign origins whose pages may use this server: exact ones,
+// origins are the foreign origins whose pages may use this server: exact ones,
 // and patterns like https://*.hotel.example for one label or more.
 type origins struct {
 	exact    map[string]bool
-	suffixes []string // "https://" and ".hotel.example", split by a NUL
+	patterns []originPattern
 }
+
+// An originPattern is what stands before the star and behind it.
+type originPattern struct{ scheme, domain string }
 
 func newOrigins(list []string) origins {
 	o := origins{exact: make(map[string]bool)}
 	for _, s := range list {
-		if scheme, suffix, ok := strings.Cut(strings.ToLower(s), "*"); ok {
-			o.suffixes = append(o.suffixes, scheme+"\x00"+suffix)
+		s = normalOrigin(s)
+		if scheme, domain, ok := strings.Cut(s, "*"); ok {
+			o.patterns = append(o.patterns, originPattern{scheme, domain})
 			continue
 		}
-		o.exact[normalOrigin(s)] = true
+		o.exact[s] = true
 	}
 	return o
 }
@@ -156,11 +160,10 @@ func (o origins) lists(origin string) bool {
 	if origin == "" {
 		return false
 	}
-	return o.exact[origin] || slices.ContainsFunc(o.suffixes, func(pattern string) bool {
-		scheme, suffix, _ := strings.Cut(pattern, "\x00")
-		label, ok := strings.CutPrefix(origin, scheme)
-		label, ok2 := strings.CutSuffix(label, suffix)
-		return ok && ok2 && isLabels(label)
+	return o.exact[origin] || slices.ContainsFunc(o.patterns, func(p originPattern) bool {
+		rest, okScheme := strings.CutPrefix(origin, p.scheme)
+		labels, okDomain := strings.CutSuffix(rest, p.domain)
+		return okScheme && okDomain && isLabels(labels)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bellhop/auth"
@@ -23,14 +24,41 @@ type openStream struct {
 	since   time.Time
 	query   string // in canonical form
 
-	// cut makes a write that waits for the client fail. It may be called from
-	// anywhere.
-	cut func()
-	// live is closed once the stream has reached the log's end: from then on it
-	// may lag only so far.
-	live chan struct{}
+	// live is set once the stream has reached the log's end: from then on it may
+	// lag only so far.
+	live atomic.Bool
 
-	element *list.Element // its place among the subject's
+	mu   sync.Mutex
+	wire wire // what its blocks are written to, while a goroutine does; guarded by mu
+
+	element *list.Element // its place among the subject's; guarded by the registry
+}
+
+// attach says what the stream's blocks are written to, and takes it back with nil
+// before that is closed.
+func (o *openStream) attach(w wire) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.wire = w
+}
+
+// cut makes a write that waits for the client fail. It may be called from
+// anywhere, at any time.
+func (o *openStream) cut() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.wire != nil {
+		o.wire.SetWriteDeadline(time.Unix(1, 0))
+	}
+}
+
+// lag returns how many blocks the stream is behind, once it has reached the
+// log's end.
+func (o *openStream) lag() uint64 {
+	if !o.live.Load() {
+		return 0
+	}
+	return o.Lag()
 }
 
 // A subject is who a token speaks of; subjects count for each issuer.
@@ -55,36 +83,44 @@ func newRegistry(l Limits) *registry {
 	}
 }
 
-// add takes in a stream, or says why not. A subject that has as many as it may,
-// or any while the gateway is full, loses its oldest one instead: a tablet on bad
+// add takes in a stream, or says why not. A subject that has as many as it may
+// loses its oldest one instead, also while the gateway is full: a tablet on bad
 // Wi-Fi must not lock itself out.
 func (g *registry) add(s *openStream) *problem {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	address := limitKey(s.address)
-	if g.limits.PerAddress > 0 && g.addresses[address] >= g.limits.PerAddress {
-		return new(problemTooManyStreams())
+	who, address := subject{s.token.Issuer, s.token.Subject}, limitKey(s.address)
+	oldest := g.replacedLocked(who)
+	taken := g.addresses[address]
+	if oldest != nil && limitKey(oldest.address) == address {
+		taken--
 	}
-	who := subject{s.token.Issuer, s.token.Subject}
-	own := g.subjects[who]
-	full := len(g.streams) >= g.limits.Streams
 	switch {
-	case own != nil && (full || g.limits.PerSubject > 0 && own.Len() >= g.limits.PerSubject):
-		oldest := own.Front().Value.(*openStream)
+	case g.limits.PerAddress > 0 && taken >= g.limits.PerAddress:
+		return new(problemTooManyStreams())
+	case oldest != nil:
 		g.removeLocked(oldest) // its place is free from now on, not when its client has taken the last block
 		oldest.End(gateway.ByeBusy, replacedRetry)
-		own = g.subjects[who]
-	case full:
+	case len(g.streams) >= g.limits.Streams:
 		return new(problemBusy("the gateway has as many streams open as it may"))
 	}
-	if own == nil {
-		own = list.New()
-		g.subjects[who] = own
+	if g.subjects[who] == nil {
+		g.subjects[who] = list.New()
 	}
-	s.element = own.PushBack(s)
+	s.element = g.subjects[who].PushBack(s)
 	g.streams[s] = struct{}{}
 	g.addresses[address]++
 	return nil
+}
+
+// replacedLocked returns the stream that has to go for another one of the
+// subject, nil when the subject may have one more.
+func (g *registry) replacedLocked(who subject) *openStream {
+	own := g.subjects[who]
+	if own == nil || g.limits.PerSubject == 0 || own.Len() < g.limits.PerSubject {
+		return nil
+	}
+	return own.Front().Value.(*openStream)
 }
 
 // remove takes out a stream; it may have been taken out before.
@@ -126,15 +162,4 @@ func (g *registry) len() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.streams)
-}
-
-// lag returns how many blocks the stream is behind, once it has reached the
-// log's end.
-func (o *openStream) lag() uint64 {
-	select {
-	case <-o.live:
-		return o.Lag()
-	default:
-		return 0
-	}
 }

@@ -16,9 +16,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/cors"
+	"golang.org/x/sync/errgroup"
 
 	"bellhop/auth"
 	"bellhop/gateway"
+	"bellhop/web/pump"
 )
 
 // Options are what a [Server] is made of.
@@ -78,6 +80,7 @@ type Server struct {
 	registry   *registry
 
 	hub      atomic.Pointer[gateway.Hub] // nil until the log is open
+	pumps    atomic.Pointer[pump.Pumps]  // nil but while Run has some
 	drainEnd atomic.Pointer[time.Time]   // when the streams' ending is over; nil unless draining
 	logDown  atomic.Bool                 // the log cannot be written
 }
@@ -104,16 +107,35 @@ func (s *Server) Open(hub *gateway.Hub) { s.hub.Store(hub) }
 // LogTrouble says whether the log cannot be written; it shows in /readyz.
 func (s *Server) LogTrouble(trouble bool) { s.logDown.Store(trouble) }
 
-// Run ends streams whose token stops being good, or whose reader lags too far
-// while it takes nothing, until ctx ends.
+// Run carries streams by pumps, where there are any, and ends those whose token
+// stops being good or whose reader lags too far while it takes nothing. When ctx
+// ends, it cuts what the pumps still carry.
 func (s *Server) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if pump.Supported {
+		pumps, err := pump.New(pump.Options{
+			WriteTimeout: s.stream.WriteTimeout, Delivered: s.metrics.pumped, Logger: s.logger,
+		})
+		if err != nil {
+			return err
+		}
+		s.pumps.Store(pumps)
+		defer s.pumps.Store(nil)
+		group.Go(func() error { return pumps.Run(ctx) })
+	}
+	group.Go(func() error { s.watch(ctx); return nil })
+	return group.Wait()
+}
+
+// watch ends the streams that have to end, until ctx does.
+func (s *Server) watch(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	changed := s.verifier.Changed()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-changed:
 			changed = s.verifier.Changed()
 			s.endRevoked()
@@ -152,31 +174,47 @@ func (s *Server) Public() http.Handler {
 	base := strings.TrimSuffix(s.basePath, "/")
 	at(base+"/events", s.serveEvents)
 	at(base+"/session", noStore(s.serveSession))
-	for _, later := range []string{"/bellhop.js", "/threads", "/threads/", "/webhooks/"} {
-		at(base+later, func(http.ResponseWriter, *http.Request) *problem { return &problemLater })
+	for _, later := range []string{"/bellhop.js", "/threads", "/threads/", "/webhooks", "/webhooks/"} {
+		at(base+later, always(&problemLater))
 	}
 	at(base+"/", s.servePages)
 	if s.demo != nil {
 		at(base+"/demo/hotel", s.serveDemoHotel)
 		at(base+"/demo/token", noStore(s.serveDemoToken))
 	}
-	health := http.NewServeMux()
-	s.handleHealth(health, "")
+	s.handleHealth(mux, "")
 	if base != "" {
-		s.handleHealth(health, base)
+		s.handleHealth(mux, base)
+		at("/", always(&problemNotFound))
 	}
-	health.Handle("/", s.oneOrigin(s.cors.Handler(mux)))
-	return secure(cleanOnly(health))
+	return secure(s.crossOrigin(s.cleanOnly(mux)))
 }
 
 // answer writes the problem that a handler returns.
 func (s *Server) answer(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		passOverBody(w, r)
 		if p := h(w, r); p != nil {
 			s.metrics.problems.WithLabelValues(p.code).Inc()
 			p.write(w)
 		}
 	})
+}
+
+// always returns a handler that answers with p, whoever asks.
+func always(p *problem) handler {
+	return func(http.ResponseWriter, *http.Request) *problem { return p }
+}
+
+// passOverBody keeps net/http from waiting for a body that nobody wants before
+// it answers, and from reading it for long behind the answer: closing at once
+// could reset the connection before the client has read that.
+func passOverBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 || r.ProtoMajor > 1 {
+		return
+	}
+	w.Header().Set("Connection", "close")
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(unwantedTimeout))
 }
 
 func noStore(h handler) handler {
@@ -196,10 +234,11 @@ func secure(h http.Handler) http.Handler {
 
 // cleanOnly answers paths that are not in canonical form with 404, where the
 // mux would redirect: an EventSource would follow, and lose its filter.
-func cleanOnly(h http.Handler) http.Handler {
+func (s *Server) cleanOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.URL.Path, "//") || strings.Contains(r.URL.Path+"/", "/./") || strings.Contains(r.URL.Path+"/", "/../") {
-			problemNotFound.write(w)
+		path := r.URL.Path + "/"
+		if strings.Contains(r.URL.Path, "//") || strings.Contains(path, "/./") || strings.Contains(path, "/../") {
+			s.answer(always(&problemNotFound)).ServeHTTP(w, r)
 			return
 		}
 		h.ServeHTTP(w, r)

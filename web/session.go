@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -12,6 +13,9 @@ import (
 // maxCookie is how large a token may be in a cookie; browsers drop cookies over
 // 4096 bytes, name and attributes included, without a word.
 const maxCookie = 3800
+
+// revokeTimeout is how long a revocation may take to be kept.
+const revokeTimeout = 5 * time.Second
 
 // serveSession is the cookie session, for pages whose EventSource cannot bear a
 // header: POST sets the cookie, GET tells what it is, DELETE ends it.
@@ -122,7 +126,9 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request, v visitor) *
 	case p != nil:
 		return p
 	default:
-		if err := s.verifier.Revoke(r.Context(), t); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), revokeTimeout) // a page that closes does not wait
+		defer cancel()
+		if err := s.verifier.Revoke(ctx, t); err != nil {
 			s.logger.Error("revocation holds until a restart only", "err", err)
 			return new(problemBusy("the revocation could not be kept"))
 		}

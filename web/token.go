@@ -107,7 +107,7 @@ func (s *Server) cookieCounts(r *http.Request, v visitor) bool {
 	}
 	for name := range r.Header {
 		if strings.HasPrefix(name, "Sec-Fetch-") {
-			return r.Header.Get("Sec-Fetch-Site") == "same-origin"
+			return slices.Equal(r.Header["Sec-Fetch-Site"], []string{"same-origin"})
 		}
 	}
 	return true

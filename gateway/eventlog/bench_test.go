@@ -97,7 +97,9 @@ func BenchmarkAppendPosition(b *testing.B) {
 
 func BenchmarkOpen(b *testing.B) {
 	dir := b.TempDir()
-	store(b, open(b, eventlog.Options{Dir: b.TempDir()}), events(0, 1000)...)
+	l := open(b, eventlog.Options{Dir: dir})
+	store(b, l, events(0, 1000)...)
+	closeLog(b, l)
 	for b.Loop() {
 		l, err := eventlog.Open(b.Context(), eventlog.Options{Dir: dir, Sync: time.Second})
 		if err != nil {

@@ -147,9 +147,13 @@ func (l *Log) Confirmed(ctx context.Context, source string) (time.Time, error) {
 	return time.Parse(time.RFC3339Nano, string(b))
 }
 
-// KeepConfirmed implements [gateway.Keeper]. What a power cut may cost is what
-// was written since the last sync but one, as that one takes its time.
+// KeepConfirmed implements [gateway.Keeper]; the zero time is not kept. What a
+// power cut may cost is what was written since the last sync but one, as a sync
+// takes its time.
 func (l *Log) KeepConfirmed(ctx context.Context, source string, t time.Time) error {
+	if t.IsZero() {
+		return nil
+	}
 	t = t.Add(-2 * l.opts.Sync).UTC()
 	return l.Bucket(confirmedBucket).Put(ctx, source, []byte(t.Format(time.RFC3339Nano)))
 }

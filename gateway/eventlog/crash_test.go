@@ -2,12 +2,11 @@ package eventlog_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,7 +42,7 @@ func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	positions := map[string]bool{}
 	for round := range 3 {
-		stored := appendAndKill(t, dir, 5000*(round+1))
+		stored := appendAndKill(t, dir, 2000*(round+1))
 		l := open(t, eventlog.Options{Dir: dir, Sync: time.Second})
 		if got := l.Opened(); got.Clean || got.LostTail {
 			t.Errorf("got %+v, want an unclean opening that lost nothing", got)
@@ -88,25 +87,69 @@ func appendAndKill(t *testing.T, dir string, atLeast int) (stored uint64) {
 	if _, err := eventlog.Open(t.Context(), eventlog.Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "in use by another process") {
 		t.Errorf("opened by two processes: %v", err)
 	}
-	for range atLeast {
-		if _, err := lines.ReadString('\n'); err != nil {
+	for killed, line := false, ""; ; {
+		// What it said before it was killed counts to the last whole line.
+		if line, err = lines.ReadString('\n'); err != nil {
+			break
+		}
+		if stored, err = strconv.ParseUint(strings.TrimSpace(line), 10, 64); err != nil {
 			t.Fatal(err)
 		}
+		if atLeast--; atLeast < 0 && !killed {
+			killed = true
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	if err := cmd.Process.Kill(); err != nil {
+	_ = cmd.Wait() // says that it was killed
+	if atLeast >= 0 {
+		t.Fatal("ended before it was killed")
+	}
+	return stored
+}
+
+// TestOldStream puts back an image of the stream alone, beside a table of epochs
+// that knows more: from the log's closing, or from a later opening too.
+func TestOldStream(t *testing.T) {
+	for name, openings := range map[string]int{"closed": 0, "opened again": 1} {
+		t.Run(name, func(t *testing.T) { oldStream(t, openings) })
+	}
+}
+
+func oldStream(t *testing.T, idleOpenings int) {
+	dir, image := t.TempDir(), t.TempDir()
+	l := open(t, eventlog.Options{Dir: dir})
+	store(t, l, events(0, 100)...)
+	if err := os.CopyFS(filepath.Join(image, "jetstream"), os.DirFS(filepath.Join(dir, "jetstream"))); err != nil {
 		t.Fatal(err)
 	}
-	rest, _ := io.ReadAll(lines)
-	_ = cmd.Wait() // says that it was killed
-	whole := bytes.Split(rest, []byte("\n"))
-	if len(whole) < 2 {
-		t.Fatal("killed before it said anything")
+	store(t, l, events(100, 110)...)
+	kept, lost := string(l.AppendPosition(nil, 100)), string(l.AppendPosition(nil, 101))
+	last := read(t, l, 99)[0].Logged
+	closeLog(t, l)
+	for range idleOpenings {
+		closeLog(t, open(t, eventlog.Options{Dir: dir}))
 	}
-	stored, err = strconv.ParseUint(string(whole[len(whole)-2]), 10, 64)
+	table, err := os.ReadFile(filepath.Join(dir, "epochs.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stored
+	if err := os.WriteFile(filepath.Join(image, "epochs.json"), table, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	l = open(t, eventlog.Options{Dir: image})
+	if got := l.Opened(); !got.Clean || !got.LostTail || !got.LostFrom.Equal(last) {
+		t.Errorf("got %+v, want a tail lost from %v", got, last)
+	}
+	store(t, l, events(500, 510)...)
+	if _, known, good := l.Resolve(kept); !known || !good {
+		t.Errorf("position %s: known %v, good %v, want both", kept, known, good)
+	}
+	if _, known, _ := l.Resolve(lost); known {
+		t.Errorf("position %s of the lost tail is known", lost)
+	}
 }
 
 // TestOldImage puts back an image of the data folder as a backup or a snapshot

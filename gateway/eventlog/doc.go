@@ -11,7 +11,7 @@
 // A publish that is not answered in time, or an error, ends the server: it is
 // closed and opened anew inside the process, again and again if need be, and
 // what is not stored is published once more. A full disk needs just that: after
-// ENOSPC JetStream answers no publish any more, whatever space is freed.
+// ENOSPC JetStream stores nothing any more, whatever space is freed.
 //
 // Readers use batched direct gets (ADR-31) and no consumer: a page is one
 // request, a follower asks for the next page when an append was acknowledged,

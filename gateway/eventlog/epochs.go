@@ -33,9 +33,9 @@ type epochs struct {
 	Closed *uint64 `json:"closed,omitempty"`
 }
 
-// begin returns the table with a new epoch. Of what the log had, readable is
-// the last sequence that is left, next the first that will be written.
-func (t *epochs) begin(name string, readable, next uint64) *epochs {
+// begin returns the table with a new epoch. It begins behind readable, the last
+// sequence that is left of what the log had.
+func (t *epochs) begin(name string, readable uint64) *epochs {
 	kept := make([]epoch, 0, len(t.Epochs)+1)
 	for i, e := range t.Epochs {
 		// Positions name an epoch by its records. Only the oldest one is named
@@ -49,10 +49,11 @@ func (t *epochs) begin(name string, readable, next uint64) *epochs {
 		}
 		kept = append(kept, e)
 	}
+	first := readable + 1
 	if len(kept) == 0 { // what the log has is of no epoch: it shall be of this one
-		next = 1
+		first = 1
 	}
-	kept = append(kept, epoch{Name: name, First: next})
+	kept = append(kept, epoch{Name: name, First: first})
 	for len(kept) > maxEpochs {
 		kept[1].First = kept[0].First
 		kept = kept[1:]

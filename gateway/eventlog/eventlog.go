@@ -124,6 +124,7 @@ func (l *Log) openFirst(ctx context.Context) (*session, error) {
 	}
 	s, err := l.open(ctx)
 	if err != nil {
+		l.leave(s)
 		l.metrics.unregister()
 		return nil, err
 	}
@@ -148,10 +149,8 @@ func (l *Log) shutdown(w *writer) error {
 	if n := l.intake.pending(); n > 0 {
 		errs = append(errs, fmt.Errorf("%d records were not stored", n))
 	}
-	s := l.session()
-	l.setSession(nil)
-	if s != nil {
-		s.close()
+	if s := l.session(); s != nil {
+		l.leave(s)
 		errs = append(errs, l.table.Load().close(w.flight.acked).save(l.opts.Dir))
 	}
 	l.metrics.unregister()
@@ -197,53 +196,4 @@ func (l *Log) Append(ctx context.Context, records []*gateway.Record, done func()
 		return nil
 	}
 	return l.intake.put(ctx, entries)
-}
-
-// session returns the present session, nil when there is none.
-func (l *Log) session() *session {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.current
-}
-
-func (l *Log) setSession(s *session) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.current = s
-	close(l.changed)
-	l.changed = make(chan struct{})
-}
-
-// await returns the present session, waiting until there is one.
-func (l *Log) await(ctx context.Context) (*session, error) {
-	for {
-		l.mu.Lock()
-		s, changed := l.current, l.changed
-		l.mu.Unlock()
-		if s != nil {
-			return s, nil
-		}
-		select {
-		case <-changed:
-		case <-l.quit:
-			return nil, gateway.ErrClosed
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// try calls f with the present session, and again with the next one where f
-// failed because its session was ended.
-func (l *Log) try(ctx context.Context, f func(*session) error) error {
-	for {
-		s, err := l.await(ctx)
-		if err != nil {
-			return err
-		}
-		err = f(s)
-		if err == nil || ctx.Err() != nil || l.session() == s {
-			return err
-		}
-	}
 }

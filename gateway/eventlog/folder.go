@@ -47,10 +47,12 @@ func restrict(dir string) error {
 // old or the new one is there.
 func writeFile(name string, data []byte) error {
 	tmp := name + ".tmp"
-	if err := writeSynced(tmp, data); err != nil {
-		return err
+	err := writeSynced(tmp, data)
+	if err == nil {
+		err = os.Rename(tmp, name)
 	}
-	if err := os.Rename(tmp, name); err != nil {
+	if err != nil {
+		_ = os.Remove(tmp) // what there is of it is in the way on a full disk
 		return err
 	}
 	return syncFolder(filepath.Dir(name))

@@ -40,12 +40,14 @@ func (l *Log) Follow(ctx context.Context, after uint64, f func(*gateway.Record))
 
 // readOn reads a page, again and again until it can be read.
 func (l *Log) readOn(ctx context.Context, after uint64) (page, error) {
-	for {
+	for tries := 0; ; tries++ {
 		p, err := l.page(ctx, after, pageRecords)
 		if err == nil || errors.Is(err, gateway.ErrClosed) {
 			return p, err
 		}
-		l.log.Warn("the log cannot be read, trying again", "err", err)
+		if ctx.Err() == nil && tries == 0 {
+			l.log.Warn("the log cannot be read, trying again", "after", after, "err", err)
+		}
 		t := time.NewTimer(retryRead)
 		select {
 		case <-t.C:

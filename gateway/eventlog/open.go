@@ -4,25 +4,80 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"bellhop/gateway"
 )
 
-// open opens a session, begins an epoch under it, and makes it the present one.
+// open opens a session and begins an epoch under it. On an error there may be a
+// session all the same, which serves readers: on a full disk the epoch cannot
+// be kept, but the log can be read.
 func (l *Log) open(ctx context.Context) (*session, error) {
 	s, err := openSession(ctx, &l.opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.begin(ctx, s); err != nil {
-		l.setSession(nil)
-		s.close()
-		return nil, err
-	}
-	return s, nil
+	l.setSession(s)
+	return s, l.begin(ctx, s)
 }
 
-// begin looks for a lost tail and begins the epoch. The session serves readers
-// from the first moment, as on a full disk the epoch may not be kept for a long
-// time.
+// leave ends a session that open returned.
+func (l *Log) leave(s *session) {
+	if s != nil {
+		l.setSession(nil)
+		s.close()
+	}
+}
+
+// session returns the present session, nil when there is none.
+func (l *Log) session() *session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
+func (l *Log) setSession(s *session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current = s
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// await returns the present session, waiting until there is one.
+func (l *Log) await(ctx context.Context) (*session, error) {
+	for {
+		l.mu.Lock()
+		s, changed := l.current, l.changed
+		l.mu.Unlock()
+		if s != nil {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-l.quit:
+			return nil, gateway.ErrClosed
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// try calls f with the present session, and again with the next one where f
+// failed because its session was ended.
+func (l *Log) try(ctx context.Context, f func(*session) error) error {
+	for {
+		s, err := l.await(ctx)
+		if err != nil {
+			return err
+		}
+		err = f(s)
+		if err == nil || ctx.Err() != nil || l.session() == s {
+			return err
+		}
+	}
+}
+
+// begin looks for a lost tail and begins the epoch.
 func (l *Log) begin(ctx context.Context, s *session) error {
 	st, err := s.state(ctx)
 	if err != nil {
@@ -32,7 +87,6 @@ func (l *Log) begin(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	l.setSession(s)
 
 	old := l.table.Load()
 	known := max(old.least(), l.last.Load()) // what must be there
@@ -47,8 +101,7 @@ func (l *Log) begin(ctx context.Context, s *session) error {
 
 	// What this process has seen keeps its position: the writer sees to it that
 	// no other record gets its sequence.
-	seen := l.last.Load()
-	table := old.begin(newName(), max(end.seq, seen), max(st.Last, seen)+1)
+	table := old.begin(newName(), max(end.seq, l.last.Load()))
 	if err := table.save(l.opts.Dir); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -109,7 +110,7 @@ func (s *session) ensureStream(ctx context.Context, o *Options) error {
 		Retention:   jetstream.LimitsPolicy,
 		Discard:     jetstream.DiscardOld,
 		MaxAge:      o.MaxAge,
-		MaxBytes:    o.MaxBytes,
+		MaxBytes:    cmp.Or(o.MaxBytes, -1), // as the server says it when asked
 		AllowDirect: true,
 		Duplicates:  idWindow,
 	}

@@ -88,10 +88,9 @@ func (m *marks) add(st streamState) {
 	if st.Last > m.list[len(m.list)-1].seq && !st.LastTime.IsZero() {
 		m.list = append(m.list, mark{st.Last, st.LastTime})
 	}
-	// Of those before the first record the last one is still of use.
-	if i := m.find(st.First - 1); i > 0 {
-		m.list = slices.Delete(m.list, 0, min(i, len(m.list)-1))
-	}
+	// What is before the mark that bounds the trimmed ones is of no more use.
+	i := min(m.find(st.First-1), len(m.list)-1)
+	m.list = slices.Delete(m.list, 0, i)
 	if len(m.list) > maxMarks {
 		m.thin()
 	}

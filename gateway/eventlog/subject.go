@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -100,14 +101,14 @@ func tokenText(token string) (string, error) {
 			b = append(b, token[i])
 			continue
 		}
-		var c byte
 		if i+3 > len(token) {
 			return "", fmt.Errorf("token %q: cut short", token)
 		}
-		if _, err := fmt.Sscanf(token[i+1:i+3], "%02X", &c); err != nil {
+		c, err := hex.DecodeString(token[i+1 : i+3])
+		if err != nil {
 			return "", fmt.Errorf("token %q: %w", token, err)
 		}
-		b = append(b, c)
+		b = append(b, c[0])
 		i += 2
 	}
 	return string(b), nil

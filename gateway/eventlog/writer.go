@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,16 +56,13 @@ func (w *writer) reopen(ctx context.Context, s *session) *session {
 		if !w.wait(ctx) {
 			return nil
 		}
-		if s != nil {
-			w.l.setSession(nil)
-			s.close()
-		}
+		w.l.leave(s)
 		w.l.metrics.reopens.Inc()
 		var err error
 		if s, err = w.l.open(ctx); err == nil {
 			return s
 		}
-		w.l.log.Warn("the log cannot be opened", "err", err)
+		w.l.log.Warn("the log cannot be opened anew", "err", err)
 	}
 }
 
@@ -140,7 +138,7 @@ func (w *writer) append(ctx context.Context, s *session) error {
 			w.stored(w.flight.settle(w.flight.at))
 		case m := <-acks:
 			if err := w.answered(m, acks); err != nil {
-				return err
+				return cmp.Or(s.fault(), err) // what follows a failed write is only out of sequence
 			}
 			progress = time.Now()
 		case <-stall.C:
@@ -244,6 +242,17 @@ func (w *writer) stored(entries []entry) {
 		return
 	}
 	w.l.reached(entries[len(entries)-1].seq)
+	w.release(entries)
+	for i := range entries {
+		if done := entries[i].done; done != nil {
+			done()
+		}
+	}
+	clear(entries)
+}
+
+// release counts entries and makes room for others.
+func (w *writer) release(entries []entry) {
 	now := time.Now()
 	count, bytes := 0, 0
 	for i := range entries {
@@ -257,10 +266,6 @@ func (w *writer) stored(entries []entry) {
 			w.l.metrics.appends.Inc()
 			w.l.metrics.seconds.Observe(now.Sub(e.taken).Seconds())
 		}
-		if e.done != nil {
-			e.done()
-		}
 	}
-	clear(entries)
 	w.l.intake.release(count, bytes)
 }

@@ -90,7 +90,7 @@ export class Hotel {
 
   #unheard() {
     const room = ({ id, name, floor, category }) => ({
-      id, category, name: label(name) || shortID(id), floor: label(floor), state: '', since: NaN, news: false,
+      id, name: label(name) || shortID(id), floor: label(floor), category: label(category), state: '', since: NaN, news: false,
     });
     this.rooms = new Map(this.#plan.map((planned) => [key(planned.id), room(planned)]));
   }

@@ -43,7 +43,7 @@ function draw(node, stay, fresh, hotel) {
   const [, room, kind] = node.children;
   const place = hotel.room(stay.room);
   put(room, place?.name ?? (stay.room ? shortID(stay.room) : '–'));
-  put(kind, place?.category ? hotel.categoryName(place.category) : 'no room yet');
+  put(kind, place ? place.category : 'no room yet');
   node.title = `Reservation ${shortID(stay.id)}`;
   if (stay.news && (fresh || node.dataset.state !== stay.state)) flash(node);
   node.dataset.state = stay.state;

@@ -1,0 +1,121 @@
+package eventlog_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"bellhop/gateway"
+	"bellhop/gateway/eventlog"
+)
+
+// limited returns a folder on a file system of its own with this size, and a
+// function that gives it another.
+func limited(t *testing.T, size string) (dir string, resize func(size string)) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size="+size); err != nil {
+		t.Skipf("a full disk needs a small file system, which cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir, func(size string) {
+		t.Helper()
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size="+size); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// fill appends events from n on until the log is in trouble and takes no more,
+// and returns the number of the next one.
+func fill(t *testing.T, l *eventlog.Log, n int, trouble func() bool) int {
+	t.Helper()
+	eventually(t, "full disk", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		for {
+			r := event(n)
+			r.Event.Entity = fmt.Appendf(nil, `{"Name":"%s"}`, strings.Repeat("x", 2000))
+			if l.Append(ctx, []*gateway.Record{r}, nil) != nil {
+				return trouble()
+			}
+			n++
+		}
+	})
+	return n
+}
+
+// TestFullDiskHeals fills the disk and frees space: nothing that was taken is
+// missing, and everything is there once and in order.
+func TestFullDiskHeals(t *testing.T) {
+	dir, resize := limited(t, "4m")
+	var h health
+	opts := eventlog.Options{Dir: filepath.Join(dir, "data"), OnHealth: h.tell}
+	l := open(t, opts)
+	f := follow(t.Context(), l, 0)
+	n := 0
+	for i, size := range []string{"20m", "48m"} {
+		n = fill(t, l, n, func() bool { return len(h.all(t)) == 2*i+1 })
+		if stored := read(t, l, 0); len(stored) == 0 || len(stored) >= n {
+			t.Fatalf("got %d of %d records while the disk is full", len(stored), n)
+		}
+		resize(size)
+		store(t, l, event(n))
+		n++
+		checkOrder(t, f.wait(t, n), 1, 0, n)
+		if told := h.all(t); len(told) != 2*i+2 {
+			t.Errorf("told %v, want health again", told)
+		}
+	}
+	closeLog(t, l)
+	<-f.err
+	l = open(t, opts)
+	if got := l.Opened(); got != (eventlog.Opening{Clean: true}) {
+		t.Errorf("got %+v, want a clean opening", got)
+	}
+	checkOrder(t, read(t, l, 0), 1, 0, n)
+}
+
+// TestFullDiskCloses ends the log while the disk is full.
+func TestFullDiskCloses(t *testing.T) {
+	dir, resize := limited(t, "4m")
+	var h health
+	opts := eventlog.Options{Dir: filepath.Join(dir, "data"), OnHealth: h.tell, Sync: time.Second}
+	l, err := eventlog.Open(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := fill(t, l, 0, func() bool { return len(h.all(t)) == 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := l.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want that the time was up", err)
+	}
+	eventually(t, "end", func() bool {
+		_, err := l.Read(t.Context(), 0, 1)
+		return errors.Is(err, gateway.ErrClosed)
+	})
+	if err := l.Close(t.Context()); err == nil {
+		t.Error("closed without an error, but not all was stored")
+	}
+	resize("64m")
+	l = open(t, opts)
+	if got := l.Opened(); got.LostTail {
+		t.Errorf("got %+v, want nothing lost that was stored", got)
+	}
+	left := len(read(t, l, 0))
+	if left == 0 || left >= n {
+		t.Errorf("got %d of %d records", left, n)
+	}
+	store(t, l, event(left))
+	checkOrder(t, read(t, l, 0), 1, 0, left+1)
+}

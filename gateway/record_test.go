@@ -1,0 +1,168 @@
+package gateway_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"bellhop/gateway"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func drawTime(t *rapid.T, label string) time.Time {
+	return time.Unix(rapid.Int64Range(-62135596800, 253402300799).Draw(t, label), rapid.Int64Range(0, 999999999).Draw(t, label+" ns")).UTC()
+}
+
+func drawRecord(t *rapid.T) *gateway.Record {
+	text := func(label string) string { return rapid.String().Draw(t, label) }
+	if rapid.Bool().Draw(t, "gap") {
+		return &gateway.Record{Gap: &gateway.Gap{
+			Source: text("source"), Types: rapid.SliceOfN(rapid.String(), 1, 4).Draw(t, "types"),
+			From: drawTime(t, "from"), To: drawTime(t, "to"), Reason: gateway.GapReason(text("reason")),
+		}}
+	}
+	e := &gateway.Event{
+		Source: text("source"), Type: text("type"), ID: text("id"), Origin: gateway.Origin(text("origin")),
+		Received: drawTime(t, "received"), More: rapid.Bool().Draw(t, "more"),
+		Object: json.RawMessage(must(json.Marshal(map[string]string{text("name"): text("value")}))),
+		Attributes: gateway.Attributes{
+			State: text("state"), Resource: text("resource"), Rate: text("rate"), Category: text("category"),
+			Thread: text("thread"), Conversation: text("conversation"), Channel: text("channel"),
+		},
+	}
+	if rapid.Bool().Draw(t, "dated") {
+		e.Attributes.Start, e.Attributes.End = drawTime(t, "start"), drawTime(t, "end")
+	}
+	if rapid.Bool().Draw(t, "enriched") {
+		e.Entity = json.RawMessage(must(json.Marshal(text("entity"))))
+	}
+	return &gateway.Record{Event: e}
+}
+
+func TestRecordRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := drawRecord(t)
+		b, err := gateway.MarshalRecord(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := gateway.UnmarshalRecord(b)
+		if err != nil {
+			t.Fatalf("%q: %v", b, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("record (-want +got):\n%s", diff)
+		}
+		if got.Source() != want.Source() {
+			t.Fatalf("source %q, want %q", got.Source(), want.Source())
+		}
+	})
+}
+
+// What is stored is read by later versions.
+func TestRecordAsStored(t *testing.T) {
+	at := time.Date(2030, 1, 2, 3, 4, 5, 678e6, time.UTC)
+	tests := map[string]struct {
+		record *gateway.Record
+		stored string
+	}{
+		"event": {
+			&gateway.Record{Event: &gateway.Event{
+				Source: "prague", Type: "Reservation", ID: "r-1", Origin: gateway.OriginLive, Received: at, More: true,
+				Object: json.RawMessage(`{"n":1.0}`), Entity: json.RawMessage(`{"Number":"7"}`),
+				Attributes: gateway.Attributes{State: "Started", Start: at},
+			}},
+			`{"v":1,"source":"prague","type":"Reservation","id":"r-1","origin":"live","received":"2030-01-02T03:04:05.678Z","more":true,"attr":{"state":"Started","start":"2030-01-02T03:04:05.678Z"}}` + "\n" + `{"n":1.0}` + "\n" + `{"Number":"7"}`,
+		},
+		"bare event": {
+			&gateway.Record{Event: &gateway.Event{Source: "a", Type: "b", ID: "c", Object: json.RawMessage(`{}`)}},
+			`{"v":1,"source":"a","type":"b","id":"c"}` + "\n{}",
+		},
+		"gap": {
+			&gateway.Record{Gap: &gateway.Gap{Source: "prague", Types: []string{"PriceUpdate"}, From: at, To: at.Add(time.Second), Reason: gateway.GapUpstream}},
+			`{"v":1,"source":"prague","gap":{"types":["PriceUpdate"],"from":"2030-01-02T03:04:05.678Z","to":"2030-01-02T03:04:06.678Z","reason":"upstream"}}`,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			b, err := gateway.MarshalRecord(tt.record)
+			if err != nil || string(b) != tt.stored {
+				t.Errorf("stored %s, %v\nwant %s", b, err, tt.stored)
+			}
+			got, err := gateway.UnmarshalRecord([]byte(tt.stored))
+			if diff := cmp.Diff(tt.record, got); err != nil || diff != "" {
+				t.Errorf("read (%v, -want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestUnmarshalRefuses(t *testing.T) {
+	for _, b := range []string{"", "\n{}", "null\n{}", `{"v":1}`, `{"v":1}` + "\n", `{"v":1}` + "\n\n{}", `{"v":2}` + "\n{}", `{"v":1,"gap":7}`, `{"v":1,"received":"soon"}` + "\n{}"} {
+		if r, err := gateway.UnmarshalRecord([]byte(b)); err == nil {
+			t.Errorf("%q was read as %+v", b, r)
+		}
+	}
+}
+
+func FuzzUnmarshalRecord(f *testing.F) {
+	f.Add([]byte(`{"v":1,"source":"a","type":"b","id":"c","received":"2030-01-02T03:04:05Z","attr":{"state":"x","end":"2030-01-02T03:04:05+01:00"}}` + "\n{}\n{}"))
+	f.Add([]byte(`{"v":1,"source":"a","gap":{"types":["x"],"from":"2030-01-02T03:04:05Z","to":"2030-01-02T03:04:05Z","reason":"log"}}`))
+	f.Add([]byte(`{"v":1,"gap":{}}`))
+	f.Add([]byte("{\"v\":1}\n{}\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		first, err := gateway.UnmarshalRecord(bytes.Clone(b))
+		if err != nil {
+			return
+		}
+		stored, err := gateway.MarshalRecord(first)
+		if err != nil {
+			t.Fatalf("%q was read, but cannot be written: %v", b, err)
+		}
+		second, err := gateway.UnmarshalRecord(stored)
+		if diff := cmp.Diff(first, second); err != nil || diff != "" {
+			t.Fatalf("read again (%v, -first +second):\n%s", err, diff)
+		}
+	})
+}
+
+func TestCheckName(t *testing.T) {
+	long := strings.Repeat("x", gateway.MaxID)
+	good := []struct{ typ, id string }{
+		{"Resource", "r-1"}, {"airy.message", "\u00e9\U0001f6ce"}, {long[:gateway.MaxType], long}, {"messages", " "}, {"opened", "x"}, {"bellhop", "x"}, {"<\"\\>", "\ufffd"},
+	}
+	for _, n := range good {
+		if err := gateway.CheckName(n.typ, n.id); err != nil {
+			t.Errorf("%q, %q: %v", n.typ, n.id, err)
+		}
+	}
+	bad := map[string]string{
+		"": "empty", long + "x": "too long", "a\xff": "invalid UTF-8", "\xed\xa0\x80": "invalid UTF-8",
+		"a\x00": "control character", "a\nb": "control character", "\r": "control character", "\x1f": "control character", "\x7f": "control character",
+		"\u0080": "control character", "\u0085": "control character", "\u009f": "control character",
+		"\u2028": "control character", "\u2029": "control character", "\ufeffx": "control character",
+	}
+	for s, reason := range bad {
+		if err := gateway.CheckName(s, "x"); err == nil || err.Error() != "type: "+reason {
+			t.Errorf("type %q: %v, want %s", s, err, reason)
+		}
+		if err := gateway.CheckName("x", s); err == nil || err.Error() != "id: "+reason {
+			t.Errorf("id %q: %v, want %s", s, err, reason)
+		}
+	}
+	if err := gateway.CheckName(long[:gateway.MaxType+1], "x"); err == nil {
+		t.Error("a type of 129 bytes is let in")
+	}
+	for _, typ := range []string{"open", "ERROR", "Message", "bellhop.", "bellhop.ready", "BellHop.x"} {
+		if err := gateway.CheckName(typ, "x"); err == nil || err.Error() != "type: reserved name" {
+			t.Errorf("type %q: %v", typ, err)
+		}
+	}
+	if err := gateway.CheckName("x", "bellhop.ready"); err != nil {
+		t.Errorf("an id may be anything: %v", err)
+	}
+}

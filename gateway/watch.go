@@ -1,0 +1,155 @@
+package gateway
+
+import "time"
+
+// A Watcher carries many streams of one feed, and is told when it has something
+// to do. Its methods are called with the hub's lock held, from any goroutine:
+// they must not block, nor call back.
+type Watcher interface {
+	// Stirred says that the feed has new blocks.
+	Stirred()
+	// Ended says that the stream that it watches under key was asked to end.
+	Ended(key int)
+}
+
+// Watch has w told of the stream's feed, and of the stream's end, until it is
+// closed. It is called after [Stream.Begin]; blocks may be there already, and so
+// may the end.
+func (s *Stream) Watch(w Watcher, key int) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.watcher, s.key = w, key
+	s.feed.watchers[w]++
+}
+
+func (s *Stream) unwatchLocked() {
+	if s.watcher == nil {
+		return
+	}
+	if s.feed.watchers[s.watcher]--; s.feed.watchers[s.watcher] == 0 {
+		delete(s.feed.watchers, s.watcher)
+	}
+	s.watcher = nil
+}
+
+// tellEnded tells the stream's watcher that the stream was asked to end.
+func (s *Stream) tellEnded() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	if s.watcher != nil {
+		s.watcher.Ended(s.key)
+	}
+}
+
+// Feed returns the feed that the stream is in since [Stream.Begin] returned.
+func (s *Stream) Feed() *Feed { return s.feed }
+
+// Over reports whether the stream has to end: it was asked to, or its time is up.
+func (s *Stream) Over(now time.Time) bool {
+	if reason := s.clock.over(now); reason != "" {
+		s.End(reason, 0)
+	}
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// A Run is blocks of a feed's list, one behind another: what [Stream.Join] makes
+// for all streams that are equally far. Its zero value is empty.
+type Run struct {
+	Data []byte // may be the list's own: it must not be changed
+
+	first *frame // the one before the first
+	skip  int    // so many bytes of the first are not in Data
+	last  *frame
+	from  uint64 // see Stream.from
+	own   []byte // what Data is when more than one block is in it
+}
+
+// Forget empties the run, but for its memory.
+func (r *Run) Forget() { *r = Run{own: r.own} }
+
+// Join makes r what the stream has not been given, up to about limit bytes, and
+// reports whether there is anything. Where r is that already, made for another
+// stream of the feed, it is left as it is.
+func (s *Stream) Join(r *Run, limit int) bool {
+	at := s.cursor.Load()
+	if r.first == at && r.skip == s.skip && r.from == s.from && len(r.Data) > 0 {
+		return true
+	}
+	next := at.next.Load()
+	for next != nil && s.passes(next) {
+		at = next
+		next = at.next.Load()
+	}
+	s.cursor.Store(at)
+	if next == nil {
+		return false
+	}
+	r.first, r.skip, r.from, r.last = at, s.skip, s.from, next
+	r.Data = next.data[s.skip:]
+	after := next.next.Load()
+	if after == nil || len(r.Data) >= limit {
+		return true
+	}
+	r.own = append(r.own[:0], r.Data...)
+	for ; after != nil && len(r.own) < limit; after = after.next.Load() {
+		if !s.passes(after) {
+			r.own = append(r.own, after.data...)
+		}
+		r.last = after
+	}
+	r.Data = r.own
+	return true
+}
+
+// Begun returns what is left of a block that was given in part, nil when there is
+// none.
+func (s *Stream) Begun() []byte {
+	if s.skip == 0 {
+		return nil
+	}
+	return s.cursor.Load().next.Load().data[s.skip:]
+}
+
+// passes reports a frame that the stream was given before it joined the feed.
+func (s *Stream) passes(f *frame) bool { return 0 < f.seq && f.seq <= s.from }
+
+// Given says that the first n bytes of r, which [Stream.Join] made, were given.
+// It returns how many events ended in them, and when the first of those came
+// from its upstream.
+func (s *Stream) Given(r *Run, n int, now time.Time) (events int, oldest time.Time) {
+	s.clock.written(now)
+	if n == len(r.Data) && r.last == r.first.next.Load() { // the common case: one block, whole
+		s.cursor.Store(r.last)
+		s.skip = 0
+		if !r.last.received.IsZero() {
+			return 1, r.last.received
+		}
+		return 0, time.Time{}
+	}
+	at := r.first
+	left := n + s.skip
+	for at != r.last {
+		next := at.next.Load()
+		if !s.passes(next) {
+			if left < len(next.data) {
+				break
+			}
+			left -= len(next.data)
+			if !next.received.IsZero() {
+				if events == 0 {
+					oldest = next.received
+				}
+				events++
+			}
+		}
+		at = next
+	}
+	s.cursor.Store(at)
+	s.skip = left
+	return events, oldest
+}

@@ -1,0 +1,106 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"bellhop/web/pump"
+)
+
+// connKey is the context key of a request's connection.
+type connKey struct{}
+
+// withConn lets a request find the connection that it came by.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// A socket is a connection without net/http.
+type socket interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
+
+// takeOver takes the request's connection over, where its socket can be given to
+// a pump: plain HTTP/1 only, and no request with a body, which somebody would
+// have to pass over. It returns nil where net/http must go on.
+func takeOver(w http.ResponseWriter, r *http.Request) socket {
+	plain, ok := r.Context().Value(connKey{}).(socket)
+	if !ok || r.TLS != nil || r.ProtoMajor != 1 || r.ContentLength != 0 {
+		return nil
+	}
+	// What the client may have sent behind its request is not read by anyone.
+	if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
+		return nil
+	}
+	plain.SetDeadline(time.Time{}) // the server's own may still run
+	return plain
+}
+
+// A socketWire is the wire of a connection that was taken over; the response's
+// head goes with the first block.
+type socketWire struct {
+	socket
+	head []byte
+}
+
+func (w *socketWire) Write(b []byte) (int, error) {
+	if w.head != nil {
+		b = append(w.head, b...)
+		w.head = nil
+	}
+	return w.socket.Write(b)
+}
+
+// Flush has nothing to do: nothing is held back.
+func (w *socketWire) Flush() error { return nil }
+
+// carrySocket writes what the stream missed and hands its socket to a pump,
+// with which it stays.
+func (s *Server) carrySocket(ctx context.Context, conn socket, h http.Header, o *openStream, pumps *pump.Pumps) {
+	defer conn.Close()
+	w := &socketWire{conn, responseHead(h)}
+	c := s.carrier(o, w)
+	err := c.begin(ctx)
+	if err == nil {
+		fd, dupErr := pump.Descriptor(conn)
+		if dupErr == nil {
+			o.attach(nil)
+			pumps.Take(fd, o.Stream, func(reason string) { s.ended(o, reason) })
+			return
+		}
+		s.logger.Warn("stream carried without a pump", "stream", o.id, "err", dupErr)
+		err = c.follow(ctx)
+	}
+	reason := c.end(err)
+	o.attach(nil)
+	w.hangUp()
+	s.ended(o, reason)
+}
+
+// responseHead returns the head of a response whose end is the connection's.
+func responseHead(h http.Header) []byte {
+	var b bytes.Buffer
+	b.WriteString("HTTP/1.1 200 OK\r\n")
+	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	h.Set("Connection", "close")
+	h.Write(&b) // to memory: cannot fail
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+// hangUp ends the connection so that the last block arrives: closing with
+// something unread would reset it.
+func (w *socketWire) hangUp() {
+	w.SetDeadline(time.Now().Add(farewellTimeout))
+	w.Write(nil) // the head, where no block came to be written
+	if w.CloseWrite() == nil {
+		io.Copy(io.Discard, io.LimitReader(w, 1<<20))
+	}
+}
