@@ -170,6 +170,8 @@ func (p *program) serve(cfg *config.Config, demo *demo) error {
 	endListening := begin(listeners.Run) // not ready, and busy, until the log is open
 	endWatching := begin(server.Run)
 	var hub atomic.Pointer[gateway.Hub]
+	opened := make(chan struct{}, 1) // one token: the log was opened, at the start or after trouble
+	opened <- struct{}{}
 	log, err := eventlog.Open(p.drain, eventlog.Options{
 		Dir: cmp.Or(cfg.Data, "data"), MaxAge: cfg.History.Age, MaxBytes: int64(cfg.History.Size), Sync: cfg.History.Sync,
 		Logger: logger, Registerer: registry,
@@ -177,6 +179,10 @@ func (p *program) serve(cfg *config.Config, demo *demo) error {
 			server.LogTrouble(err != nil)
 			if h := hub.Load(); h != nil {
 				h.LogTrouble(err != nil)
+			}
+			select {
+			case opened <- struct{}{}:
+			default:
 			}
 		},
 	})
@@ -189,10 +195,8 @@ func (p *program) serve(cfg *config.Config, demo *demo) error {
 	endVerifying := begin(verifier.Run)
 	hub.Store(gateway.NewHub(gateway.HubOptions{Log: log, Encode: encode, Sources: sourceNames(cfg), Logger: logger, Registerer: registry}))
 	gw := &gateway.Gateway{Log: log, Keeper: log, Hub: hub.Load(), Sources: sources}
-	if opened := log.Opened(); opened.LostTail {
-		parts.Go(func() error { return gw.SayLost(failed, opened.LostFrom) })
-	}
 	endGateway := begin(gw.Run)
+	endSaying := begin(func(ctx context.Context) error { return sayLost(ctx, log, gw, opened) })
 
 	parts.Go(func() error {
 		for _, ready := range []<-chan struct{}{gw.Hub.Loaded(), revocations.known} {
@@ -214,11 +218,32 @@ func (p *program) serve(cfg *config.Config, demo *demo) error {
 	}
 	endListening()
 	endWatching()
+	endSaying()
 	endGateway()
 	endVerifying()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	return errors.Join(parts.Wait(), log.Close(ctx))
+}
+
+// sayLost announces, once, each tail that an opening of the log found lost.
+func sayLost(ctx context.Context, log *eventlog.Log, gw *gateway.Gateway, opened <-chan struct{}) error {
+	var said eventlog.Opening
+	for {
+		select {
+		case <-opened:
+		case <-ctx.Done():
+			return nil
+		}
+		found := log.Opened()
+		if !found.LostTail || found == said {
+			continue
+		}
+		if err := gw.SayLost(ctx, found.LostFrom); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("announce the lost tail: %w", err)
+		}
+		said = found
+	}
 }
 
 func newLogger(w io.Writer, c config.Log) *slog.Logger {
@@ -433,6 +458,7 @@ func (c demoCommand) Run(p *program, _ *commands) error {
 	defer os.RemoveAll(data)
 	d := &demo{simulated: hotel.Hotels()[0], simulator: listener.Addr(), began: time.Now(), secret: make([]byte, 32)}
 	rand.Read(d.secret)
+	d.simulated.Skip(3 * time.Hour) // into the morning, when the rooms are in every state
 	cfg, err := config.Parse("demo", fmt.Appendf(nil, demoConfig, data, listener.Addr(), d.simulated.AccessToken(),
 		demoIssuer, hex.EncodeToString(d.secret)), func(string) (string, bool) { return "", false })
 	if err != nil {

@@ -1,7 +1,7 @@
 // Arrivals and departures, as a station shows them: those nearest to now, in the order of their time.
 
 import { key, atMinute, shortID } from '../model/words.js';
-import { el, flash, keyed, put } from './dom.js';
+import { el, flash, keyed, put, wash } from './dom.js';
 
 const rows = 8;
 
@@ -45,7 +45,7 @@ function draw(node, stay, fresh, hotel) {
   put(room, place?.name ?? (stay.room ? shortID(stay.room) : '–'));
   put(kind, place ? place.category : 'no room yet');
   node.title = `Reservation ${shortID(stay.id)}`;
-  if (stay.news && (fresh || node.dataset.state !== stay.state)) flash(node);
+  if (stay.news && (fresh || node.dataset.state !== stay.state)) flash(node, wash);
   node.dataset.state = stay.state;
 }
 

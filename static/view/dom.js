@@ -3,7 +3,7 @@
 const svg = 'http://www.w3.org/2000/svg';
 const kept = new WeakMap(); // what keyed made, by parent
 const flashes = new WeakMap(); // the last flash, by element
-const glow = [{ boxShadow: '0 0 0 3px var(--glow)' }, { boxShadow: '0 0 0 3px transparent' }];
+const ring = [{ boxShadow: '0 0 0 3px var(--glow)' }, { boxShadow: '0 0 0 3px transparent' }];
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 // el makes an element with attributes and children; null and '' children are left out.
@@ -50,9 +50,12 @@ export function keyed(parent, items, { key, create, update, same = Object.is }) 
   kept.set(parent, next);
 }
 
+// wash is the flash of a row, whose neighbours are too near for a ring.
+export const wash = [{ backgroundColor: 'color-mix(in srgb, var(--glow) 32%, transparent)' }, { backgroundColor: 'transparent' }];
+
 // flash marks what has just changed, once and softly. It reads nothing of the layout, so that
 // hundreds in one frame cost no more than their drawing.
-export function flash(node) {
+export function flash(node, glow = ring) {
   if (still.matches) return;
   flashes.get(node)?.cancel();
   flashes.set(node, node.animate(glow, { duration: 1600, easing: 'ease-out' }));

@@ -55,7 +55,9 @@ export function renderGaps(root, hotel, dismiss) {
 }
 
 function sayGap({ from, to, types, reason }) {
+  const [begin, end] = [atMinute(from), atMinute(to)];
+  const when = begin === end ? `Around ${begin}` : `Between ${begin} and ${end}`;
   const what = types.length === 0 || types.length >= 4 ? 'updates' : `updates of ${list(types.map((type) => gapTypes[type] ?? type))}`;
   const why = gapReasons[reason];
-  return `Between ${atMinute(from)} and ${atMinute(to)} ${what} may be missing${why ? `: ${why}` : ''}.`;
+  return `${when} ${what} may be missing${why ? `: ${why}` : ''}.`;
 }

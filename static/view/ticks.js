@@ -1,7 +1,7 @@
 // Price ticks and device commands: two short lists, newest first.
 
 import { atSecond, key, nights, say, shortID } from '../model/words.js';
-import { el, flash, keyed, put } from './dom.js';
+import { el, flash, keyed, put, wash } from './dom.js';
 
 const rows = 7;
 const span = 90 * 86_400_000; // ms; what a price's track shows of the year ahead
@@ -12,7 +12,7 @@ export function renderPrices(root, more, hotel, now) {
   keyed(root, hotel.prices.slice(0, rows), {
     key: (tick) => tick,
     create: (tick) => makePrice(tick, hotel, now),
-    update: (node, tick) => tick.news && flash(node),
+    update: (node, tick) => tick.news && flash(node, wash),
   });
   put(more, hotel.prices.length ? '' : 'None yet.');
 }
@@ -53,7 +53,7 @@ function drawCommand(node, command, fresh) {
   put(time, atSecond(command.at));
   put(chip, say(command.state));
   for (const [i, bar] of [...bars.children].entries()) bar.classList.toggle('done', i <= reached);
-  if (command.news && (fresh || node.dataset.state !== command.state)) flash(node);
+  if (command.news && (fresh || node.dataset.state !== command.state)) flash(node, wash);
   node.dataset.state = command.state;
   chip.dataset.state = command.state;
 }
