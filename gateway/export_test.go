@@ -62,9 +62,8 @@ func Hides(fields, redact []string, path string) bool {
 
 // The scanners.
 var (
-	EachMember  = eachMember
-	EachElement = eachElement
-	Unquote     = unquote
+	EachMember = eachMember
+	Unquote    = unquote
 )
 
 // Index is the hub's index, with a feed for each subscription.

@@ -30,12 +30,13 @@ func (s source) Run(ctx context.Context, to gateway.Sink) error { return s.run(c
 type keeper struct {
 	mu   sync.Mutex
 	kept map[string]time.Time
+	err  error // of Confirmed
 }
 
 func (k *keeper) Confirmed(_ context.Context, source string) (time.Time, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.kept[source], nil
+	return k.kept[source], k.err
 }
 
 func (k *keeper) KeepConfirmed(_ context.Context, source string, t time.Time) error {
@@ -267,22 +268,34 @@ func TestGatewayGoesOn(t *testing.T) {
 	}
 }
 
-// A log that lost its end says so of every type of every source.
+// A log that lost its end says so of every type of every source; where it cannot
+// say since when, since what was confirmed.
 func TestSayLost(t *testing.T) {
+	gap := func(seq, source, from string) block {
+		return block{id: seq, name: "bellhop.gap", data: `{"source":"` + source + `","types":["PriceUpdate","Resource"],"from":"` + from + `","to":"2000-01-01T00:00:10Z","reason":"log"}`}
+	}
 	synctest.Test(t, func(t *testing.T) {
 		r := runGateway(t, nil, untilDone("prague", new(journal)), untilDone("brno", new(journal)))
 		c := (&house{log: r.log, hub: r.Hub}).open(t, nil)
-		time.Sleep(time.Minute)
-		if err := r.SayLost(t.Context(), bubble); err != nil {
-			t.Fatal(err)
+		time.Sleep(10 * time.Second)
+		r.Keeper.KeepConfirmed(t.Context(), "prague", bubble.Add(time.Second))
+		r.Keeper.KeepConfirmed(t.Context(), "brno", bubble.Add(2*time.Second))
+		for _, from := range []time.Time{bubble.Add(3 * time.Second), {}} {
+			if err := r.SayLost(t.Context(), from); err != nil {
+				t.Fatal(err)
+			}
 		}
-		var want []block
-		for i, name := range []string{"prague", "brno"} {
-			want = append(want, block{id: r.log.position(uint64(i + 1)), name: "bellhop.gap", data: `{"source":"` + name + `","types":["PriceUpdate","Resource"],"from":"2000-01-01T00:00:00Z","to":"2000-01-01T00:01:00Z","reason":"log"}`})
+		want := []block{
+			gap("e1.1", "prague", "2000-01-01T00:00:03Z"), gap("e1.2", "brno", "2000-01-01T00:00:03Z"),
+			gap("e1.3", "prague", "2000-01-01T00:00:01Z"), gap("e1.4", "brno", "2000-01-01T00:00:02Z"),
 		}
-		got := slices.DeleteFunc(c.rest(), func(b block) bool { return b.name == "bellhop.heartbeat" })
-		if diff := cmp.Diff(want, got, cmp.AllowUnexported(block{})); diff != "" {
+		if diff := cmp.Diff(want, c.rest(), cmp.AllowUnexported(block{})); diff != "" {
 			t.Errorf("blocks (-want +got):\n%s", diff)
+		}
+		broken := errors.New("broken")
+		r.Keeper.(*keeper).err = broken
+		if err := r.SayLost(t.Context(), time.Time{}); err != broken {
+			t.Errorf("error %v", err)
 		}
 		r.cancel()
 		<-r.err

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 )
@@ -24,18 +25,6 @@ func eachMember(object []byte, f func(name, value []byte)) {
 		end := skipValue(object, colon+1)
 		f(object[i:colon], object[colon+1:end])
 		i = end + 1 // past the comma
-	}
-}
-
-// eachElement calls f with each element of the JSON array.
-func eachElement(array []byte, f func(value []byte)) {
-	if len(array) == 0 || array[0] != '[' {
-		return
-	}
-	for i := 1; i < len(array) && array[i] != ']'; {
-		end := skipValue(array, i)
-		f(array[i:end])
-		i = end + 1
 	}
 }
 
@@ -89,14 +78,7 @@ func nameIs(quoted []byte, want string) bool {
 	return hasEscape(quoted) && unquote(quoted) == want
 }
 
-func hasEscape(quoted []byte) bool {
-	for _, c := range quoted {
-		if c == '\\' {
-			return true
-		}
-	}
-	return false
-}
+func hasEscape(quoted []byte) bool { return bytes.IndexByte(quoted, '\\') >= 0 }
 
 // unquote returns the text of a JSON string.
 func unquote(quoted []byte) string {

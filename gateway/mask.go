@@ -95,69 +95,116 @@ func (m *mask) appendVisible(dst []byte, root string, value []byte) ([]byte, boo
 			return dst, false
 		}
 	}
-	return visible(dst, value, f, m.redact.child(root), root == "event")
+	c := cutter{src: value, dst: dst}
+	shown := c.value(f, m.redact.child(root), root == "event")
+	return c.dst, shown
 }
 
-// visible appends what is left of value under the nodes that its path has
-// reached: f is nil or a leaf where all is let out, r nil where nothing is taken
-// away. Top says that value is the event's object itself.
-func visible(dst, value []byte, f, r *pathNode, top bool) ([]byte, bool) {
+// A cutter copies what is left of JSON under the nodes that its path has reached:
+// f is nil or a leaf where all is let out, r nil where nothing is taken away. It
+// reads src once, however deep that is, and on what is not compact, valid JSON
+// stays within bounds.
+type cutter struct {
+	src []byte
+	at  int // what of src has been read
+	dst []byte
+}
+
+// value copies the next value. It reports false, and copies nothing, when
+// nothing is left. Top says that it is the event's object itself.
+func (c *cutter) value(f, r *pathNode, top bool) bool {
 	restricted := f != nil && !f.leaf
-	switch {
-	case !restricted && r == nil:
-		return append(dst, value...), true
-	case len(value) > 0 && value[0] == '{':
-		return visibleMembers(dst, value, f, r, top), true
-	case len(value) > 0 && value[0] == '[':
-		dst = append(dst, '[')
-		mark := len(dst)
-		eachElement(value, func(element []byte) {
-			dst = separated(dst, mark, func(d []byte) ([]byte, bool) { return visible(d, element, f, r, false) })
-		})
-		return append(dst, ']'), true
-	case restricted: // a path leads below it, but there is nothing below
-		return dst, false
-	default:
-		return append(dst, value...), true
+	if restricted || r != nil {
+		switch {
+		case c.next('{'):
+			c.members(f, r, top)
+			return true
+		case c.next('['):
+			c.elements(f, r)
+			return true
+		}
 	}
+	value := c.skip()
+	if restricted { // a path leads below it, but there is nothing below
+		return false
+	}
+	c.dst = append(c.dst, value...)
+	return true
 }
 
-func visibleMembers(dst, object []byte, f, r *pathNode, top bool) []byte {
-	dst = append(dst, '{')
-	mark := len(dst)
-	eachMember(object, func(quoted, value []byte) {
+func (c *cutter) members(f, r *pathNode, top bool) {
+	c.dst = append(c.dst, '{')
+	mark := len(c.dst)
+	for more := c.peek() != '}'; more; more = c.next(',') {
+		quoted := c.skip()
+		c.next(':')
 		name := unquote(quoted)
 		below := r.child(lowerASCII(name))
-		if below != nil && below.leaf {
-			return
-		}
-		inner := f
+		inner, out := f, below == nil || !below.leaf
 		switch {
 		case f == nil || f.leaf:
 		case top && (name == "Type" || name == "Id"): // let out always, and whole
 			inner = nil
 		default:
-			if inner = f.child(name); inner == nil {
-				return
-			}
+			inner = f.child(name)
+			out = out && inner != nil
 		}
-		dst = separated(dst, mark, func(d []byte) ([]byte, bool) {
-			d = append(append(d, quoted...), ':')
-			return visible(d, value, inner, below, false)
-		})
-	})
-	return append(dst, '}')
+		if !out {
+			c.skip()
+			continue
+		}
+		before := c.separate(mark)
+		c.dst = append(append(c.dst, quoted...), ':')
+		if !c.value(inner, below, false) {
+			c.dst = c.dst[:before]
+		}
+	}
+	c.next('}')
+	c.dst = append(c.dst, '}')
 }
 
-// separated appends what add appends, behind a comma when something already
-// stands since mark, and takes it back when add says that there is nothing.
-func separated(dst []byte, mark int, add func([]byte) ([]byte, bool)) []byte {
-	before := len(dst)
+func (c *cutter) elements(f, r *pathNode) {
+	c.dst = append(c.dst, '[')
+	mark := len(c.dst)
+	for more := c.peek() != ']'; more; more = c.next(',') {
+		if before := c.separate(mark); !c.value(f, r, false) {
+			c.dst = c.dst[:before]
+		}
+	}
+	c.next(']')
+	c.dst = append(c.dst, ']')
+}
+
+// peek returns the next byte, 0 at the end.
+func (c *cutter) peek() byte {
+	if c.at == len(c.src) {
+		return 0
+	}
+	return c.src[c.at]
+}
+
+// next passes over the next byte if it is b.
+func (c *cutter) next(b byte) bool {
+	if c.peek() != b {
+		return false
+	}
+	c.at++
+	return true
+}
+
+// skip passes over the next value and returns it.
+func (c *cutter) skip() []byte {
+	from := c.at
+	c.at = skipValue(c.src, from)
+	return c.src[from:c.at]
+}
+
+// separate appends a comma when something already stands since mark. It returns
+// where to cut when nothing follows.
+func (c *cutter) separate(mark int) (before int) {
+	before = len(c.dst)
 	if before > mark {
-		dst = append(dst, ',')
+		c.dst = append(c.dst, ',')
 	}
-	if longer, ok := add(dst); ok {
-		return longer
-	}
-	return dst[:before]
+	return before
 }

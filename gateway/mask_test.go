@@ -61,6 +61,7 @@ func TestMask(t *testing.T) {
 		{"redact from fields", []string{"event.a"}, []string{"event.a.b"}, "event", `{"a":{"b":1,"c":2}}`, `{"a":{"c":2}}`},
 		{"redact wins", []string{"event.a"}, []string{"event.A"}, "event", `{"a":1}`, `{}`},
 		{"strings that look like structure", nil, []string{"event.a"}, "event", `{"b":"\"a\":1,{[","a":"]}\\","c":"\\\""}`, `{"b":"\"a\":1,{[","c":"\\\""}`},
+		{"empty ones within", []string{"event.a.b"}, []string{"event.a.c"}, "event", `{"a":[[],{},[[],[]],[{}],{"x":[]}],"Id":{}}`, `{"a":[[],{},[[],[]],[{}],{}],"Id":{}}`},
 		{"an empty name", nil, []string{"event.a"}, "event", `{"":1,"a":2}`, `{"":1}`},
 	}
 	for _, tt := range tests {
@@ -230,12 +231,19 @@ func TestShowHidesTheEntity(t *testing.T) {
 	if string(data) != want {
 		t.Errorf("got  %s\nwant %s", data, want)
 	}
+	e.Object, e.Entity = json.RawMessage(`{}`), json.RawMessage{} // an empty one is none, too
+	if data, _ = subscribe(t, gateway.Query{}, everything).Show(e); string(data) != want {
+		t.Errorf("got  %s\nwant %s", data, want)
+	}
 }
 
 func FuzzVisible(f *testing.F) {
 	f.Add([]byte(`{"a":{"b":[1,{"c":2}]},"State":"x"}`), "event.a.b", "event.State")
 	f.Add([]byte(`{"Sta\u0074e":[[]],"a":{}}`), "event.a", "event.a.b.c")
 	f.Add([]byte(`{"\"":"}{","a":[null]}`), "", "event.A")
+	for _, torn := range []string{``, `[`, `[1`, `[,]`, `[}`, `{`, `{"`, `{"a`, `{"a"`, `{"a":`, `{"a":{"b`, `{"a":["\`, `{"a":[`, `{a}`, `{"a",,}`} {
+		f.Add([]byte(torn), "event.a.b", "event.a.c")
+	}
 	f.Fuzz(func(t *testing.T, object []byte, field, redacted string) {
 		list := func(path string) []string {
 			if !strings.HasPrefix(path, "event.") {
@@ -246,7 +254,7 @@ func FuzzVisible(f *testing.F) {
 		var compact bytes.Buffer
 		valid := json.Compact(&compact, object) == nil && bytes.HasPrefix(compact.Bytes(), []byte("{"))
 		if !valid {
-			gateway.Visible(list(field), list(redacted), "event", object) // must not panic
+			gateway.Visible(list(field), list(redacted), "event", bytes.Clone(object)[:len(object):len(object)]) // must not panic
 			return
 		}
 		got, _ := gateway.Visible(list(field), list(redacted), "event", compact.Bytes())

@@ -36,7 +36,7 @@ func (q *query) holds(e *Event, id string, m *mask) bool {
 			continue
 		}
 		v := e.attribute(attribute(a))
-		if len(s[a]) == 0 || hidesAny(m, s[a]) || !values.has(v) && !concernsAll(e, attribute(a), v) {
+		if hidesAny(m, s[a]) || !values.has(v) && !concernsAll(e, attribute(a), v) {
 			return false
 		}
 	}

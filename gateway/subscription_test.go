@@ -265,17 +265,18 @@ func TestShows(t *testing.T) {
 		asked
 		want []string
 	}{
-		"every source":                     {one(everything, gateway.Query{}), []string{"a", "b", "c"}},
-		"those of the grants":              {asked{[]gateway.Grant{rooms, bookings}, gateway.Query{}}, []string{"a", "b"}},
-		"those of the query":               {one(everything, gateway.Query{Sources: []string{"c"}}), []string{"c"}},
-		"both":                             {asked{[]gateway.Grant{rooms, bookings}, gateway.Query{Sources: []string{"a"}}}, []string{"a"}},
-		"a type that only the other has":   {asked{[]gateway.Grant{rooms, bookings}, gateway.Query{Types: []string{"Resource"}}}, []string{"a"}},
-		"a filter that the type cannot":    {asked{[]gateway.Grant{rooms, bookings}, gateway.Query{From: time.Unix(1, 0)}}, []string{"b"}},
-		"an id that only the other has":    {asked{[]gateway.Grant{{Sources: []string{"a"}, Types: []string{"*"}, IDs: []string{"x"}}, bookings}, gateway.Query{IDs: []string{"y"}}}, []string{"b"}},
-		"a state that only the other has":  {asked{[]gateway.Grant{{Sources: []string{"a"}, Types: []string{"*"}, States: []string{"x"}}, bookings}, gateway.Query{States: []string{"y"}}}, []string{"b"}},
-		"a member that the one hides":      {asked{[]gateway.Grant{{Sources: []string{"a"}, Types: []string{"Resource"}, Redact: []string{"event.State"}}, bookings}, gateway.Query{States: []string{"y"}}}, []string{"b"}},
-		"a list that no type of it can":    {asked{[]gateway.Grant{{Sources: []string{"a"}, Types: []string{"PriceUpdate"}, States: []string{"x"}}, bookings}, gateway.Query{}}, []string{"b"}},
-		"a rate of which nothing is known": {asked{[]gateway.Grant{{Sources: []string{"a"}, Types: []string{"PriceUpdate"}}, bookings}, gateway.Query{Rates: []string{"x"}}}, []string{"a"}},
+		"every source":                       {one(everything, gateway.Query{}), []string{"a", "b", "c"}},
+		"those of the grants":                {asked{[]gateway.Grant{rooms, bookings}, gateway.Query{}}, []string{"a", "b"}},
+		"those of the query":                 {one(everything, gateway.Query{Sources: []string{"c"}}), []string{"c"}},
+		"both":                               {asked{[]gateway.Grant{rooms, bookings}, gateway.Query{Sources: []string{"a"}}}, []string{"a"}},
+		"a type that only the other has":     {asked{[]gateway.Grant{rooms, bookings}, gateway.Query{Types: []string{"Resource"}}}, []string{"a"}},
+		"a filter that the type cannot":      {asked{[]gateway.Grant{rooms, bookings}, gateway.Query{From: time.Unix(1, 0)}}, []string{"b"}},
+		"an id that only the other has":      {asked{[]gateway.Grant{{Sources: []string{"a"}, Types: []string{"*"}, IDs: []string{"x"}}, bookings}, gateway.Query{IDs: []string{"y"}}}, []string{"b"}},
+		"a state that only the other has":    {asked{[]gateway.Grant{{Sources: []string{"a"}, Types: []string{"*"}, States: []string{"x"}}, bookings}, gateway.Query{States: []string{"y"}}}, []string{"b"}},
+		"a member that the one hides":        {asked{[]gateway.Grant{{Sources: []string{"a"}, Types: []string{"Resource"}, Redact: []string{"event.State"}}, bookings}, gateway.Query{States: []string{"y"}}}, []string{"b"}},
+		"a list that no type of it can":      {asked{[]gateway.Grant{{Sources: []string{"a"}, Types: []string{"PriceUpdate"}, States: []string{"x"}}, bookings}, gateway.Query{}}, []string{"b"}},
+		"what only an unknown type can have": {asked{[]gateway.Grant{rooms, {Sources: []string{"b"}, Types: []string{"*"}}}, gateway.Query{States: []string{"x"}, Rates: []string{"y"}}}, []string{"b"}},
+		"a rate of which nothing is known":   {asked{[]gateway.Grant{{Sources: []string{"a"}, Types: []string{"PriceUpdate"}}, bookings}, gateway.Query{Rates: []string{"x"}}}, []string{"a"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -76,7 +76,7 @@ func TestJoinGivesWhatTakeDoes(t *testing.T) {
 		acts := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) act {
 			return act{rapid.IntRange(0, 3).Draw(t, "stream"), rapid.SampledFrom([]int{1, 200, 1 << 20}).Draw(t, "limit"), rapid.IntRange(1, 700).Draw(t, "bytes"), rapid.IntRange(0, 2).Draw(t, "events")}
 		}), 1, 60).Draw(rt, "acts")
-		var fault string
+		var faults []string
 		inHouse(t, 1, func(t *testing.T, h *house) {
 			h.log.hold(true)
 			h.say("1", "2", "3", "4", "5", "6")
@@ -97,7 +97,7 @@ func TestJoinGivesWhatTakeDoes(t *testing.T) {
 				got[i] = append(got[i], run.Data[:n]...)
 				ended, oldest := streams[i].Given(&run, n, time.Now())
 				if events[i] += ended; (ended > 0) == oldest.IsZero() {
-					fault += fmt.Sprintf("%d events, the first at %v", ended, oldest)
+					faults = append(faults, fmt.Sprintf("%d events, the first at %v", ended, oldest))
 				}
 				return true
 			}
@@ -123,14 +123,14 @@ func TestJoinGivesWhatTakeDoes(t *testing.T) {
 				var b gateway.Batch
 				models[i].Take(&b, 1<<30)
 				if !bytes.Equal(got[i], b.Data) || events[i] != b.Events {
-					fault += fmt.Sprintf("stream %d from %d: %d events, want %d\n%s\nwant\n%s\n", i, starts[i], events[i], b.Events, got[i], b.Data)
+					faults = append(faults, fmt.Sprintf("stream %d from %d: %d events, want %d\n%s\nwant\n%s\n", i, starts[i], events[i], b.Events, got[i], b.Data))
 				}
 				streams[i].Close()
 				models[i].Close()
 			}
 		})
-		if fault != "" {
-			rt.Fatal(fault)
+		if faults != nil {
+			rt.Fatal(faults)
 		}
 	})
 }
@@ -162,6 +162,36 @@ func TestJoinShares(t *testing.T) {
 		if b.Join(&run, 1<<20); &run.Data[0] == first || b.Lag() != 1 || a.Lag() != 0 {
 			t.Errorf("lag %d of the one that has a part, %d of the other", b.Lag(), a.Lag())
 		}
+	})
+}
+
+// Of several events in one run the first to come tells how long they took.
+func TestGivenTellsTheOldest(t *testing.T) {
+	inHouse(t, 100, func(t *testing.T, h *house) {
+		s := h.begin(t, gateway.StreamOptions{Subscription: subscribe(t, gateway.Query{}, everything)})
+		defer s.Close()
+		var run gateway.Run
+		give := func(n, events int, oldest time.Time) {
+			t.Helper()
+			s.Join(&run, 1<<20)
+			if got, at := s.Given(&run, min(n, len(run.Data)), time.Now()); got != events || !at.Equal(oldest) {
+				t.Errorf("%d events, the first at %v; want %d, %v", got, at, events, oldest)
+			}
+		}
+		var came []time.Time
+		for range 3 {
+			time.Sleep(time.Second)
+			e := newEvent("prague", "Resource", "room", `{}`)
+			e.Received = time.Now()
+			came = append(came, e.Received)
+			h.append(e)
+		}
+		synctest.Wait()
+		give(5, 0, time.Time{})
+		give(len(run.Data)/2, 1, came[0]) // the rest of the first, and a part of the second
+		give(1<<20, 2, came[1])
+		h.hub.Report(gateway.Status{Source: "brno", State: gateway.StateLive})
+		give(1<<20, 0, time.Time{})
 	})
 }
 

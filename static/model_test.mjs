@@ -118,6 +118,7 @@ test('grants tell which panels a token fills', () => {
   assert.equal(scope(housekeeper, 'Resource', hotel), '');
   assert.equal(scope(housekeeper, 'Reservation', hotel), 'This token shows only reservations that are checked in or checked out.');
   assert.equal(scope(housekeeper, 'PriceUpdate', hotel), 'This token shows no prices.');
+  assert.equal(scope([{ types: ['*'], redact: ['event.StartUtc', 'event.EndUtc'] }], 'Reservation', hotel), 'It hides event.StartUtc and event.EndUtc.');
   assert.equal(summary(housekeeper), 'This token shows rooms and some reservations; no prices or device commands.');
   assert.equal(summary([{ sources: ['*'], types: ['*'] }]), 'This token shows everything.');
   assert.equal(summary(undefined), 'This token shows nothing of the hotel.');

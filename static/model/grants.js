@@ -37,9 +37,12 @@ export function shows(grants, type) {
 export function scope(grants, type, hotel) {
   const open = letting(grants, type);
   if (open.length === 0) return `This token shows no ${plurals[type]}.`;
-  const parts = open.map((grant) => narrowed(grant, type, hotel));
-  if (parts.includes('')) return '';
-  return `This token shows only ${list([...new Set(parts)], 'or')}.`;
+  const parts = [...new Set(open.map((grant) => narrowed(grant, type, hotel)))];
+  const hidden = [...new Set(open.flatMap(({ redact }) => redact ?? []))];
+  return [
+    !parts.includes('') && `This token shows only ${list(parts, 'or')}.`,
+    hidden.length && `It hides ${list(hidden)}.`,
+  ].filter(Boolean).join(' ');
 }
 
 function narrowed(grant, type, hotel) {

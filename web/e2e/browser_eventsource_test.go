@@ -97,38 +97,17 @@ func TestEventSourceLives(t *testing.T) {
 		b.open(t, elsewhere.URL).watch(g.url, token, ""),
 	}
 	pages.await("a stream", func(r watchRecord) bool { return r.Readies == 1 })
-
-	var told []string
-	tell := func(n int) {
-		for range n {
-			told = append(told, fmt.Sprintf("room-%d", len(told)))
-			hotels.at(0).tell(resource(told[len(told)-1], "Dirty"))
-		}
-	}
-	// heard waits until the pages have heard what was told, and holds them to it.
-	heard := func(step string) {
-		t.Helper()
-		pages.await("all events "+step, func(r watchRecord) bool { return len(r.Events) >= len(told) })
-		for i, p := range pages {
-			r := p.record()
-			if diff := cmp.Diff(told, r.entities()); diff != "" {
-				t.Fatalf("page %d, %s (-told +heard):\n%s", i, step, diff)
-			}
-			if r.Worst == eventSourceClosed {
-				t.Fatalf("page %d, %s: the EventSource gave up", i, step)
-			}
-		}
-	}
-	tell(5)
-	heard("at first")
+	story := story{t: t, hotel: hotels.at(0), pages: pages}
+	story.tell(5)
+	story.heard("at first")
 
 	g.kill()
 	before := pages.errors()
 	pages.await("closed ports", func(r watchRecord) bool { return pages.errors() >= before+6 })
 	g.configure(config("stream: {retry: 100ms}", "drain: {delay: 200ms, spread: 200ms, linger: 2s}")...)
 	g.start()
-	tell(5)
-	heard("after kill -9")
+	story.tell(5)
+	story.heard("after kill -9")
 
 	g.signal(syscall.SIGTERM)
 	pages.await("a refusal while draining", func(r watchRecord) bool {
@@ -137,27 +116,67 @@ func TestEventSourceLives(t *testing.T) {
 	g.wait()
 	g.configure(config("stream: {retry: 50ms, lifetime: 250ms}")...)
 	g.start()
-	tell(5)
-	heard("after a drain")
+	story.tell(5)
+	story.heard("after a drain")
 
 	readies := pages[0].record().Readies
-	for pages[0].record().Readies < readies+5 {
-		tell(3)
-		time.Sleep(20 * time.Millisecond) // so that the streams end between any two events
-	}
-	heard("over streams of short life")
+	eventually(t, "five streams, one after another", func() bool {
+		story.tell(3)
+		time.Sleep(20 * time.Millisecond) // so that they end between any two events
+		return pages[0].record().Readies >= readies+5
+	})
+	story.heard("over streams of short life")
 	pages.await("the end of life", func(r watchRecord) bool { return slices.Contains(r.Byes, "lifetime") })
 
 	g.stop()
 	g.configure(config("stream: {retry: 1s}", "limits: {streams: 2}")...)
 	g.start()
 	others := g.takeAllPlaces(t, "page", 2)
-	tell(5)
-	pages.await("a refusal for want of room", func(r watchRecord) bool { return slices.Contains(r.Byes, "busy") })
+	story.tell(5)
+	for _, p := range pages {
+		before := len(p.record().Byes)
+		eventually(t, "a refusal for want of room", func() bool {
+			byes := p.record().Byes
+			return len(byes) > before && byes[len(byes)-1] == "busy"
+		})
+	}
 	for _, other := range others {
 		other.drop()
 	}
-	heard("after the gateway was full")
+	story.heard("after the gateway was full")
+}
+
+// A story is what an upstream tells, one event after another, and who is to hear
+// all of it.
+type story struct {
+	t     *testing.T
+	hotel hotel
+	pages watches
+	told  []string // the entities, in order
+}
+
+func (s *story) tell(n int) {
+	s.t.Helper()
+	for range n {
+		s.told = append(s.told, fmt.Sprintf("room-%d", len(s.told)))
+		s.hotel.tell(resource(s.told[len(s.told)-1], "Dirty"))
+	}
+}
+
+// heard waits until the pages have heard what was told, and holds them to it: all
+// of it, in order, once, by an EventSource that never gave up.
+func (s *story) heard(step string) {
+	s.t.Helper()
+	s.pages.await("all events "+step, func(r watchRecord) bool { return len(r.Events) >= len(s.told) })
+	for i, p := range s.pages {
+		r := p.record()
+		if diff := cmp.Diff(s.told, r.entities()); diff != "" {
+			s.t.Fatalf("page %d, %s (-told +heard):\n%s", i, step, diff)
+		}
+		if r.Worst == eventSourceClosed {
+			s.t.Fatalf("page %d, %s: the EventSource gave up", i, step)
+		}
+	}
 }
 
 // takeAllPlaces closes the subject's streams and has others take all n places of

@@ -260,14 +260,14 @@ func TestSimulate(t *testing.T) {
 	if first := lines.next(); first != "ws://"+address {
 		t.Errorf("the first line is %q", first)
 	}
-	config := "sources:\n"
+	config := []string{"sources:"}
 	for i := range 2 {
 		line := lines.next()
 		token := line[strings.LastIndexByte(line, ' ')+1:]
-		config += fmt.Sprintf("  - {name: %s, mews: {socket: \"ws://%s\", api: \"http://%s\", client_token: %s, access_token: %s}}\n",
-			hotelNames[i], address, address, simulator.ClientToken, token)
+		config = append(config, fmt.Sprintf("  - {name: %s, mews: {socket: \"ws://%s\", api: \"http://%s\", client_token: %s, access_token: %s}}",
+			hotelNames[i], address, address, simulator.ClientToken, token))
 	}
-	g := startGateway(t, config, issuer)
+	g := startGateway(t, append(config, issuer)...)
 	first, second := g.listen(t, allOf(t, "prague"), ""), g.listen(t, allOf(t, "brno"), "")
 	first.match("an event", func(b block) bool { return !b.control() })
 	second.match("an event", func(b block) bool { return !b.control() })

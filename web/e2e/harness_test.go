@@ -17,21 +17,15 @@
 package e2e_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -40,8 +34,9 @@ import (
 )
 
 // patience is how long anything that must happen may take: the machine may have
-// two slow cores, and the binary bears the race detector.
-const patience = time.Minute
+// two slow cores, and the binary bears the race detector. Some of what the long
+// form waits for comes after a minute only.
+var patience = map[bool]time.Duration{false: time.Minute, true: 3 * time.Minute}[long()]
 
 // binary is the path of the built program.
 var binary string
@@ -255,18 +250,6 @@ func (g *gateway) end() {
 	}
 }
 
-// legible returns the end of a process's log without what the log's engine says
-// of itself at each start.
-func legible(text string) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		if !strings.Contains(line, `level=DEBUG msg="nats server"`) {
-			b.WriteString(line)
-		}
-	}
-	return b.String()[max(0, b.Len()-16<<10):]
-}
-
 // awaitReady waits until /readyz says 200.
 func (g *gateway) awaitReady() {
 	g.t.Helper()
@@ -285,102 +268,12 @@ func (g *gateway) awaitState(state string, names ...string) {
 	g.t.Helper()
 	eventually(g.t, fmt.Sprintf("sources %v %s", names, state), func() bool {
 		for _, s := range g.sources() {
-			if s.State != state && (len(names) == 0 || contains(names, s.Source)) {
+			if s.State != state && (len(names) == 0 || slices.Contains(names, s.Source)) {
 				return false
 			}
 		}
 		return true
 	})
-}
-
-// A sourceStatus is what /sources, bellhop.ready and bellhop.source say.
-type sourceStatus struct {
-	Source, State, Reason string
-	Since, Confirmed      time.Time
-}
-
-// sources returns what /sources says.
-func (g *gateway) sources() []sourceStatus {
-	g.t.Helper()
-	var answer struct{ Sources []sourceStatus }
-	g.adminJSON("/sources", &answer)
-	return answer.Sources
-}
-
-// source returns what /sources says of one.
-func (g *gateway) source(name string) sourceStatus {
-	g.t.Helper()
-	for _, s := range g.sources() {
-		if s.Source == name {
-			return s
-		}
-	}
-	g.t.Fatalf("no source %s", name)
-	return sourceStatus{}
-}
-
-// A streamStatus is an element of /streams.
-type streamStatus struct {
-	Stream, Iss, Sub, Address, Query string
-	Since                            time.Time
-	Lag                              uint64
-}
-
-// streams returns what /streams says.
-func (g *gateway) streams() []streamStatus {
-	g.t.Helper()
-	var answer struct{ Streams []streamStatus }
-	g.adminJSON("/streams", &answer)
-	return answer.Streams
-}
-
-// awaitStreams waits until so many streams are open.
-func (g *gateway) awaitStreams(n int) {
-	g.t.Helper()
-	eventually(g.t, fmt.Sprintf("%d streams", n), func() bool { return len(g.streams()) == n })
-}
-
-func (g *gateway) adminJSON(path string, into any) {
-	g.t.Helper()
-	status, body := g.get(g.admin + path)
-	if status != http.StatusOK {
-		g.t.Fatalf("%s: status %d: %s", path, status, body)
-	}
-	if err := json.Unmarshal([]byte(body), into); err != nil {
-		g.t.Fatalf("%s: %v: %s", path, err, body)
-	}
-}
-
-// metrics returns all series of /metrics by name and labels, as they stand
-// there.
-func (g *gateway) metrics() map[string]float64 {
-	g.t.Helper()
-	_, body := g.get(g.admin + "/metrics")
-	series := make(map[string]float64)
-	for line := range strings.Lines(body) {
-		at := strings.LastIndexByte(line, ' ')
-		if at < 0 || line[0] == '#' {
-			continue
-		}
-		if v, err := strconv.ParseFloat(strings.TrimSpace(line[at:]), 64); err == nil {
-			series[line[:at]] = v
-		}
-	}
-	return series
-}
-
-// get returns status and body, and 0 where there is no answer.
-func (g *gateway) get(url string) (int, string) {
-	r, err := g.client().Get(url)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return 0, err.Error()
-	}
-	return r.StatusCode, string(body)
 }
 
 // plain is a client that keeps no connections.
@@ -396,103 +289,4 @@ func (g *gateway) client() *http.Client {
 		return g.https
 	}
 	return plain
-}
-
-// program is the binary, with these arguments and only this environment.
-func program(dir string, env []string, args ...string) *exec.Cmd {
-	cmd := exec.Command(binary, args...)
-	cmd.Dir = dir
-	cmd.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + os.TempDir(),
-		"GORACE=atexit_sleep_ms=0", // or every end would take a second
-	}, env...)
-	return cmd
-}
-
-// run runs a command of the binary to its end.
-func run(t testing.TB, dir string, env []string, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	cmd := program(dir, env, args...)
-	var out, fault bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &fault
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stop := context.AfterFunc(ctx, func() { cmd.Process.Kill() })
-	defer stop()
-	err := cmd.Wait()
-	if ended := new(exec.ExitError); err != nil && !errors.As(err, &ended) {
-		t.Fatal(err)
-	}
-	if ctx.Err() != nil {
-		t.Fatalf("%v does not end; stderr: %s", args, fault.String())
-	}
-	return cmd.ProcessState.ExitCode(), out.String(), fault.String()
-}
-
-// journal is a buffer that may be read while it is written.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
-// ports are those handed out to the tests of this process.
-var ports struct {
-	sync.Mutex
-	taken map[int]bool
-}
-
-// freeAddress returns a loopback address that nobody listens at. Its port is
-// none that the system gives to outgoing connections: one of those could take it
-// between two starts of a gateway, or a client connect to itself.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	if ports.taken == nil {
-		ports.taken = make(map[int]bool)
-	}
-	low := 32768
-	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
-		fmt.Sscan(string(text), &low)
-	}
-	const first = 10000
-	for range 1000 {
-		port := first + rand.IntN(max(low-first, 1000))
-		if ports.taken[port] {
-			continue
-		}
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		l.Close()
-		ports.taken[port] = true
-		return l.Addr().String()
-	}
-	t.Fatal("no free port")
-	return ""
-}
-
-func contains(list []string, s string) bool {
-	for _, have := range list {
-		if have == s {
-			return true
-		}
-	}
-	return false
 }

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
@@ -51,20 +50,6 @@ func newHotelsWith(t testing.TB, o simulator.Options) *hotels {
 		h.server.Close()
 	})
 	return h
-}
-
-// live lets the hotels' time pass until the test's end.
-func (h *hotels) live() {
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		h.simulator.Run(ctx)
-	}()
-	h.t.Cleanup(func() {
-		stop()
-		<-done
-	})
 }
 
 // at returns a hotel, which is the source hotelNames[i].

@@ -71,13 +71,21 @@ func TestProxyUnixSocket(t *testing.T) {
 // streamsThrough holds a stream through a proxy to what a stream is without one.
 func streamsThrough(t *testing.T, h hotel, g, front *gateway) {
 	t.Helper()
-	s := front.listen(t, allOf(t), "") // the first block has arrived
+	begun := time.Now()
+	s := front.listen(t, allOf(t), "")
+	if d := time.Since(begun); d > proxySoon {
+		t.Errorf("the first block took %v", d)
+	}
 	if got := s.answer.Get("Content-Type"); got != "text/event-stream" {
 		t.Errorf("Content-Type %q", got)
 	}
 	for _, id := range []string{"room-1", "room-2"} {
+		told := time.Now()
 		h.tell(resource(id, "Dirty"))
-		s.awaitID(id) // while nothing comes after it that could push it out
+		s.awaitID(id)
+		if d := time.Since(told); d > proxySoon { // until something pushed it out
+			t.Errorf("an event took %v", d)
+		}
 	}
 	g.awaitStreams(1)
 	s.drop()

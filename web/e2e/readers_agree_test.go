@@ -164,3 +164,41 @@ func (r *recorder) lasting() []record {
 	}
 	return all
 }
+
+// The product's own reader goes on where it was when the gateway is killed under
+// it: each event is printed once.
+func TestTailGoesOn(t *testing.T) {
+	t.Parallel()
+	hotels := newHotels(t, 1)
+	g := startGateway(t, hotels.sources(), issuer, "stream: {retry: 100ms}")
+	raw := g.listen(t, allOf(t), "")
+	ctx, cancel := context.WithCancel(context.Background())
+	var printed recorder
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	startTail(ctx, t, stream{gateway: g, token: allOf(t), begin: raw.lastID()}, &running, printed.add)
+
+	var told []string
+	for range 3 {
+		for range 4 {
+			told = append(told, fmt.Sprintf("room-%d", len(told)))
+			hotels.at(0).tell(resource(told[len(told)-1], "Dirty"))
+		}
+		last := told[len(told)-1]
+		eventually(t, last+" printed", func() bool { return printed.heard(`"` + last + `"`) })
+		g.kill()
+		g.start()
+	}
+	var heard []string
+	for _, one := range printed.all() {
+		if one.Name == "Resource" {
+			heard = append(heard, member(t, one.Data, "id"))
+		}
+	}
+	if diff := cmp.Diff(told, heard); diff != "" {
+		t.Errorf("(-told +printed):\n%s", diff)
+	}
+}

@@ -130,9 +130,9 @@ func readmeStart(t *testing.T, snippet string) {
 	if status, body := new(gateway).get(address); status != http.StatusOK || !strings.Contains(body, "<title>Bellhop</title>") {
 		t.Errorf("%s: %d %s", address, status, body)
 	}
-	make := exec.Command("sh", "-c", test)
-	make.Dir = repository
-	if out, err := make.CombinedOutput(); err != nil || !strings.Contains(string(out), "go test") {
+	dry := exec.Command("sh", "-c", test)
+	dry.Dir = repository
+	if out, err := dry.CombinedOutput(); err != nil || !strings.Contains(string(out), "go test") {
 		t.Errorf("%s: %v\n%s", test, err, out)
 	}
 }

@@ -226,9 +226,9 @@ func (s *stage) check(i int, c *carried) {
 // is due. And nothing is left of any of it.
 func TestTranscripts(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		schedule := rapid.SliceOfN(rapid.Custom(drawAct), 5, 60).Draw(rt, "schedule")
+		schedule := rapid.SliceOfN(rapid.Custom(drawAct), 5, 40).Draw(rt, "schedule")
 		before := descriptors(t)
-		tcp, closeListener := loopback(t)
+		tcp, closeListener := loopback(t, 32<<10)
 		s := &stage{T: rt, tb: t, house: openHouse(), tcp: tcp}
 		var err error
 		if s.pumps, err = pump.New(pump.Options{WriteTimeout: time.Minute, Delivered: func(int, int, time.Time) {}}); err != nil {

@@ -26,7 +26,6 @@ func eventually(tb testing.TB, what string, ok func() bool) {
 type wire interface {
 	net.Conn
 	CloseWrite() error
-	SetReadBuffer(int) error
 }
 
 // A network makes connections: the descriptor is for the pump.
@@ -45,8 +44,9 @@ func unixPair(tb testing.TB) (int, wire) {
 	return own, c.(wire)
 }
 
-// loopback connects by TCP, to be closed when it is done with.
-func loopback(tb testing.TB) (n network, closeListener func()) {
+// loopback connects by TCP, with a write buffer of its own where that is not 0. Its
+// listener is to be closed when it is done with.
+func loopback(tb testing.TB, buffer int) (n network, closeListener func()) {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -64,8 +64,10 @@ func loopback(tb testing.TB) (n network, closeListener func()) {
 			tb.Fatal(err)
 		}
 		defer own.Close()
-		if err := errors.Join(own.(*net.TCPConn).SetWriteBuffer(small), theirs.SetReadBuffer(small)); err != nil {
-			tb.Fatal(err)
+		if buffer > 0 {
+			if err := own.(*net.TCPConn).SetWriteBuffer(buffer); err != nil {
+				tb.Fatal(err)
+			}
 		}
 		fd, err := pump.Descriptor(own.(*net.TCPConn))
 		if err != nil {

@@ -160,7 +160,7 @@ func (p *pump) look(events []unix.EpollEvent, now time.Time) {
 // false when the client has closed, or sends without end.
 func discard(fd int) bool {
 	var buf [4096]byte
-	for range 64 {
+	for range 16 {
 		n, err := unix.Read(fd, buf[:])
 		switch {
 		case err == unix.EAGAIN:
