@@ -15,7 +15,8 @@ type Feed struct {
 
 	// tail is the last frame of the list; only the hub appends, under its lock.
 	tail atomic.Pointer[frame]
-	// wake is closed, and replaced, when streams should look at their cursors.
+	// wake is closed, and forgotten, when streams should look at their cursors;
+	// nil while nobody waits.
 	wake atomic.Pointer[chan struct{}]
 
 	// Guarded by the hub's lock.
@@ -48,8 +49,6 @@ type frame struct {
 func newFeed(sub *Subscription, v Variant) *Feed {
 	f := &Feed{sub: sub, variant: v, watchers: make(map[Watcher]int)}
 	f.tail.Store(new(frame))
-	wake := make(chan struct{})
-	f.wake.Store(&wake)
 	return f
 }
 
@@ -64,9 +63,23 @@ func (f *Feed) append(data []byte, seq uint64, received time.Time) {
 // stir wakes the feed's streams. The hub's lock is held.
 func (f *Feed) stir() {
 	f.stirred = false
-	next := make(chan struct{})
-	close(*f.wake.Swap(&next))
+	if wake := f.wake.Swap(nil); wake != nil {
+		close(*wake)
+	}
 	for w := range f.watchers {
 		w.Stirred()
+	}
+}
+
+// waking returns the channel that the next stir closes.
+func (f *Feed) waking() <-chan struct{} {
+	for {
+		if wake := f.wake.Load(); wake != nil {
+			return *wake
+		}
+		wake := make(chan struct{})
+		if f.wake.CompareAndSwap(nil, &wake) {
+			return wake
+		}
 	}
 }

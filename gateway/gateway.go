@@ -59,7 +59,7 @@ func (g *Gateway) runSources(ctx context.Context) {
 
 // SayLost logs, for every source, that what was logged since from is gone from
 // the log's end. Where nothing tells since when, from is zero, and the source's
-// confirmed moment is the best that is known.
+// confirmed moment is the best that is known; one that has none has lost nothing.
 func (g *Gateway) SayLost(ctx context.Context, from time.Time) error {
 	now := time.Now()
 	var gaps []*Record
@@ -69,6 +69,9 @@ func (g *Gateway) SayLost(ctx context.Context, from time.Time) error {
 			var err error
 			if gap.From, err = g.Keeper.Confirmed(ctx, s.Name()); err != nil {
 				return err
+			}
+			if gap.From.IsZero() {
+				continue
 			}
 		}
 		gaps = append(gaps, &Record{Gap: gap})

@@ -115,7 +115,7 @@ func (s *Stream) Lag() uint64 {
 
 // Wake returns a channel that is closed when there may be more to take. It is
 // to be asked for before [Stream.Take], so that nothing falls between the two.
-func (s *Stream) Wake() <-chan struct{} { return *s.feed.wake.Load() }
+func (s *Stream) Wake() <-chan struct{} { return s.feed.waking() }
 
 // Batch is what [Stream.Take] gives.
 type Batch struct {

@@ -111,7 +111,7 @@ func (s *Server) serveSources(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	hub := s.hub.Load()
 	if hub == nil {
-		return new(problemBusy("the log is not open yet"))
+		return new(problemStarting())
 	}
 	writeJSON(w, http.StatusOK, map[string][]gateway.Status{"sources": hub.Statuses()})
 	return nil

@@ -16,6 +16,7 @@ import (
 	r3labs "github.com/r3labs/sse/v2"
 
 	"bellhop/gateway"
+	"bellhop/web"
 )
 
 // reservation is an event's object of the size that upstreams send.
@@ -39,7 +40,7 @@ func BenchmarkFanout(b *testing.B) {
 }
 
 func openBellhop(b *testing.B) (url, header string, publish func(int)) {
-	h := build(b)
+	h := build(b, func(p *plan) { p.Limits = web.Limits{Streams: 20000} })
 	return "http://" + h.listen(b, nil) + "/events", bearer(mint(b)), func(int) {
 		h.log.Append(b.Context(), []*gateway.Record{event("prague", "Reservation", "bfee2c44-98f9-4a9b-8b8e-3b1b1e9a7c11", reservation)}, nil)
 	}
@@ -95,8 +96,10 @@ func fanOut(b *testing.B, url, header string, streams int, publish func(int)) {
 	time.Sleep(50 * time.Millisecond) // first blocks, which are none of ours
 	first := delivered.Load()
 	await := func(events int) {
-		for delivered.Load()-first < int64(events)*int64(streams) {
-			runtime.Gosched()
+		for begun := time.Now(); delivered.Load()-first < int64(events)*int64(streams); runtime.Gosched() {
+			if time.Since(begun) > patience {
+				b.Fatalf("%d deliveries of %d events to %d streams", delivered.Load()-first, events, streams)
+			}
 		}
 	}
 	published := 0

@@ -84,11 +84,12 @@ func (b bubble) get(t *testing.T, target string, headers ...string) *http.Respon
 	return answer
 }
 
-// events opens a stream and reads its first block.
+// events opens a stream and reads its first block; it has reached the log's end.
 func (b bubble) events(t *testing.T, query string, headers ...string) *listener {
 	t.Helper()
 	answer := b.get(t, "/events?"+query, headers...)
 	l := &listener{blockReader: newBlockReader(answer.Body), response: answer}
 	l.want(t, "bellhop.ready")
+	synctest.Wait()
 	return l
 }

@@ -111,12 +111,12 @@ func TestWriteTimeout(t *testing.T) {
 		l := b.events(t, "", bearer(mint(t)))
 		go b.say(t, resource("prague", "r", "Dirty"))
 		l.want(t, "Resource")
-		time.Sleep(10*time.Second - 1)
+		time.Sleep(10*time.Second - time.Nanosecond)
 		synctest.Wait()
 		if b.Streams() != 2 {
 			t.Error("the client was cut before its time")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if b.Streams() != 1 || b.metric(t, `bellhop_streams_ended_total{reason="cut"}`) != "1" {
 			t.Errorf("%d streams are open", b.Streams())
@@ -266,6 +266,7 @@ func TestDrainWaitsForSlowClients(t *testing.T) {
 	inBubble(t, func(t *testing.T, b bubble) {
 		b.events(t, "", bearer(mint(t)))
 		b.say(t, event("prague", "Big", "b", `{"Note":"`+strings.Repeat("x", 1<<17)+`"}`))
+		synctest.Wait()
 		b.Drain(t.Context())
 		if b.Streams() != 0 {
 			t.Errorf("%d streams are left", b.Streams())

@@ -89,7 +89,7 @@ func (s *Server) available() (*gateway.Hub, *problem) {
 	if hub := s.hub.Load(); hub != nil {
 		return hub, nil
 	}
-	return nil, new(problemBusy("the log is not open yet"))
+	return nil, new(problemStarting())
 }
 
 func (s *Server) timing(t *auth.Token) gateway.Timing {

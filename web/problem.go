@@ -52,6 +52,13 @@ func problemBusy(detail string) problem {
 	return problem{status: http.StatusServiceUnavailable, code: refusalBusy, detail: detail, retry: busyRetry}
 }
 
+// problemStarting is busy for the moment that opening the log takes.
+func problemStarting() problem {
+	p := problemBusy("the log is not open yet")
+	p.retry = startingRetry
+	return p
+}
+
 func problemTooManyStreams() problem {
 	return problem{status: http.StatusTooManyRequests, code: "too_many_streams", detail: "this address has as many streams open as it may", retry: busyRetry}
 }
@@ -60,9 +67,12 @@ func problemDraining(retry time.Duration) problem {
 	return problem{status: http.StatusServiceUnavailable, code: refusalDraining, detail: "this gateway is about to stop", retry: retry}
 }
 
-// busyRetry is how long, about, a client waits before it asks a busy gateway
-// again.
-const busyRetry = 5 * time.Second
+// How long, about, a client waits before it asks again: a busy gateway, and one
+// that is about to be ready.
+const (
+	busyRetry     = 5 * time.Second
+	startingRetry = time.Second
+)
 
 // passing reports whether the trouble goes away by itself.
 func (p *problem) passing() bool { return p.retry > 0 }

@@ -3,6 +3,7 @@ package web
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -165,10 +166,8 @@ func (q *queryParser) oneOf(name string, allowed ...string) string {
 	if !ok {
 		return ""
 	}
-	for _, a := range allowed {
-		if value == a {
-			return value
-		}
+	if slices.Contains(allowed, value) {
+		return value
 	}
 	q.fail(name, "it wants "+strings.Join(allowed, " or "))
 	return ""

@@ -79,7 +79,7 @@ func checkAtRest(t *testing.T, g *gateway, goroutines int, heap, said float64) {
 func TestReaderThatStops(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, stream string }{
-		{"by time", "stream: {write_timeout: 1s, heartbeat: 1s}"},
+		{"by time", "stream: {write_timeout: 2s, heartbeat: 1s}"},
 		{"by lag", "stream: {write_timeout: 1h, max_lag: 400, heartbeat: 1s}"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

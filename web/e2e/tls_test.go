@@ -169,7 +169,7 @@ func TestHTTP2(t *testing.T) {
 func TestHTTP2ReaderThatStops(t *testing.T) {
 	t.Parallel()
 	hotels := newHotels(t, 1)
-	g, _ := startTLS(t, hotels.sources(), issuer, "stream: {write_timeout: 500ms, heartbeat: 1s}")
+	g, _ := startTLS(t, hotels.sources(), issuer, "stream: {write_timeout: 2s, heartbeat: 1s}")
 	witness := g.listen(t, allOf(t), "")
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+"/events", nil)
 	if err != nil {

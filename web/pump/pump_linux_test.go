@@ -38,7 +38,7 @@ func TestGoneWithinRound(t *testing.T) {
 		for _, i := range []int{0, 2, 3, 6} {
 			clients[i].close()
 		}
-		sent := b.house.say(event("Resource", 10))
+		sent := b.house.say(event("Big", pump.WriteSize))
 		synctest.Wait()
 		b.hand.Empty() // the writing finds them before epoll does
 		for i, c := range clients {

@@ -132,6 +132,44 @@ func TestNoHeartbeatWithinBlock(t *testing.T) {
 	})
 }
 
+// A heartbeat that the socket does not take stays between the blocks that it was
+// said between, also where the stream ends meanwhile.
+func TestHeartbeatBlocked(t *testing.T) {
+	onBench(t, func(b *bench) {
+		timing := quiet()
+		timing.Heartbeat = time.Second
+		probe := b.open(quiet(), small)
+		fits := 0
+		for b.say(event("Small", 10)); b.events > fits; b.say(event("Small", 10)) {
+			fits++
+		}
+		probe.close()
+		b.turn()
+		going, ending := b.open(timing, small), b.open(timing, small)
+		var sent string
+		for range fits {
+			sent += b.say(event("Small", 10))
+		}
+		b.pass(time.Second)
+		after := b.say(event("Small", 20))
+		for _, c := range []*client{going, ending} {
+			if got := c.read(len(sent)); got != sent {
+				t.Fatalf("got %s", got)
+			}
+			if got := c.read(1); got != "" {
+				t.Fatal("the heartbeat was not blocked")
+			}
+		}
+		ending.stream.End(gateway.ByeClosed, 0)
+		b.turn()
+		heartbeat, rest, _ := strings.Cut(going.drain(), "\n\n")
+		if !strings.Contains(heartbeat, "event: bellhop.heartbeat\n") || rest != after {
+			t.Errorf("the one that goes on got %s and %s", heartbeat, rest)
+		}
+		ending.want("the one that ends", heartbeat+"\n\n"+byeOf(gateway.ByeClosed))
+	})
+}
+
 func TestExpiry(t *testing.T) {
 	onBench(t, func(b *bench) {
 		timing := quiet()
