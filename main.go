@@ -54,6 +54,9 @@ const (
 	exitUsage  = 2
 )
 
+// fullDiskRetry is the wait before a log that found no room is opened again.
+const fullDiskRetry = 2 * time.Second
+
 // closeTimeout bounds each step of the end that is not the drain's.
 const closeTimeout = 10 * time.Second
 
@@ -70,6 +73,7 @@ func main() {
 	kill, startKill := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Ignore(syscall.SIGHUP) // asks others to read their configuration anew; here it must not be the end
 	go func() {
 		<-signals
 		startDrain()
@@ -172,7 +176,7 @@ func (p *program) serve(cfg *config.Config, demo *demo) error {
 	var hub atomic.Pointer[gateway.Hub]
 	opened := make(chan struct{}, 1) // one token: the log was opened, at the start or after trouble
 	opened <- struct{}{}
-	log, err := eventlog.Open(p.drain, eventlog.Options{
+	log, err := openLog(p.drain, server, logger, eventlog.Options{
 		Dir: cmp.Or(cfg.Data, "data"), MaxAge: cfg.History.Age, MaxBytes: int64(cfg.History.Size), Sync: cfg.History.Sync,
 		Logger: logger, Registerer: registry,
 		OnHealth: func(err error) {
@@ -224,6 +228,25 @@ func (p *program) serve(cfg *config.Config, demo *demo) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	return errors.Join(parts.Wait(), log.Close(ctx))
+}
+
+// openLog opens the log. On a full disk it tries until there is room: ending
+// would only have a supervisor begin the same again, with nobody answering.
+func openLog(ctx context.Context, server *web.Server, logger *slog.Logger, o eventlog.Options) (*eventlog.Log, error) {
+	for {
+		log, err := eventlog.Open(ctx, o)
+		if !errors.Is(err, eventlog.ErrFull) {
+			server.LogTrouble(false)
+			return log, err
+		}
+		server.LogTrouble(true)
+		logger.Error("the log cannot be opened, trying again", "err", err, "retry", fullDiskRetry)
+		select {
+		case <-time.After(fullDiskRetry):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // sayLost announces, once, each tail that an opening of the log found lost.

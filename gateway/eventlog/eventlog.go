@@ -83,6 +83,9 @@ var (
 	_ gateway.Keeper = (*Log)(nil)
 )
 
+// ErrFull is matched by the error of [Open] where the disk has no room.
+var ErrFull = errors.New("disk full")
+
 // Open opens the log in o.Dir, which no other process may have open. It returns
 // when the log can be read and written. The log runs until [Log.Close].
 func Open(ctx context.Context, o Options) (*Log, error) {
@@ -104,6 +107,9 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	l.metrics = newMetrics(l)
 	s, err := l.openFirst(ctx)
 	if err != nil {
+		if full(o.Dir) {
+			err = fmt.Errorf("%w: %w", ErrFull, err)
+		}
 		return nil, errors.Join(err, lock.Close())
 	}
 	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))

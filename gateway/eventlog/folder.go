@@ -77,3 +77,11 @@ func syncFolder(dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// full reports whether the folder's disk has no room for another block of the
+// log. The server's own errors do not tell.
+func full(dir string) bool {
+	const block = 1 << 20
+	var st unix.Statfs_t
+	return unix.Statfs(dir, &st) == nil && uint64(st.Bavail)*uint64(st.Bsize) < block
+}

@@ -151,7 +151,6 @@ func TestHeartbeatBlocked(t *testing.T) {
 			sent += b.say(event("Small", 10))
 		}
 		b.pass(time.Second)
-		after := b.say(event("Small", 20))
 		for _, c := range []*client{going, ending} {
 			if got := c.read(len(sent)); got != sent {
 				t.Fatalf("got %s", got)
@@ -160,7 +159,10 @@ func TestHeartbeatBlocked(t *testing.T) {
 				t.Fatal("the heartbeat was not blocked")
 			}
 		}
+		after := b.house.say(event("Small", 20))
 		ending.stream.End(gateway.ByeClosed, 0)
+		synctest.Wait()
+		b.hand.Empty() // before epoll says that the sockets take more
 		b.turn()
 		heartbeat, rest, _ := strings.Cut(going.drain(), "\n\n")
 		if !strings.Contains(heartbeat, "event: bellhop.heartbeat\n") || rest != after {
