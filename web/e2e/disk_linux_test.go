@@ -131,3 +131,32 @@ func fill(t *testing.T, name string) string {
 	}
 	return name
 }
+
+// TestFullDiskAtStart starts a gateway where there is no room: it answers that
+// it is not ready, and becomes so when there is.
+func TestFullDiskAtStart(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=24m,mode=0700"); err != nil {
+		t.Skipf("no disk of one's own to fill: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(disk, syscall.MNT_DETACH) })
+	ballast := fill(t, filepath.Join(disk, "ballast"))
+	hotels := newHotels(t, 1)
+	g := newGateway(t, hotels.sources(), issuer, "data: "+filepath.Join(disk, "data"))
+	g.launch()
+	eventually(t, "the alarm", func() bool {
+		return strings.Contains(g.log.String(), `level=ERROR msg="the log cannot be opened, trying again`)
+	})
+	if status, body := g.get(g.url + "/readyz"); status != 503 || strings.TrimSpace(body) != `{"status":"starting"}` {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	g.awaitReady()
+	g.awaitState("live")
+	l := g.listen(t, allOf(t), "")
+	hotels.at(0).tell(resource("healed", "Clean"))
+	l.awaitID("healed")
+}
