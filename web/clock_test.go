@@ -141,6 +141,20 @@ func TestLagIsCut(t *testing.T) {
 	}, func(p *plan) { p.Stream.MaxLag, p.Stream.WriteTimeout = 10, time.Hour })
 }
 
+// TestSlowIsTold lets a client take nothing until it lags too far, and then
+// listen.
+func TestSlowIsTold(t *testing.T) {
+	inBubble(t, func(t *testing.T, b bubble) {
+		l := b.events(t, "", bearer(mint(t)))
+		for i := range 12 {
+			b.say(t, resource("prague", fmt.Sprint(i), "Dirty"))
+			synctest.Wait()
+		}
+		l.want(t, "Resource") // whose write had begun
+		l.wantBye(t, "slow")
+	}, func(p *plan) { p.Stream.MaxLag = 10 })
+}
+
 // TestRevocationHangs ends a session while the log takes nothing.
 func TestRevocationHangs(t *testing.T) {
 	inBubble(t, func(t *testing.T, b bubble) {

@@ -23,6 +23,12 @@ func (s *Server) Watch(ctx context.Context) error {
 	return nil
 }
 
+// LockRegistry keeps streams from being opened until unlock is called.
+func (s *Server) LockRegistry() (unlock func()) {
+	s.registry.mu.Lock()
+	return s.registry.mu.Unlock
+}
+
 // CutSlow does at once what Run does every second.
 func (s *Server) CutSlow() { s.cutSlow() }
 

@@ -52,6 +52,8 @@ type plan struct {
 	store   auth.RevocationStore
 	closed  bool // the log is not open yet
 	bubble  bool // inside one of synctest
+
+	unwatched bool // nobody ends streams but they themselves
 	log     gateway.Log
 }
 
@@ -96,7 +98,7 @@ func build(tb testing.TB, changes ...func(*plan)) *house {
 		p.log = h.log
 	}
 	var err error
-	if h.verifier, err = auth.New(auth.Options{Issuers: p.issuers, Leeway: 30 * time.Second, Store: p.store}); err != nil {
+	if h.verifier, err = auth.New(auth.Options{Issuers: p.issuers, Leeway: 30 * time.Second, Store: p.store, Registerer: p.Registry}); err != nil {
 		tb.Fatal(err)
 	}
 	p.Verifier = h.verifier
@@ -105,9 +107,11 @@ func build(tb testing.TB, changes ...func(*plan)) *house {
 		Log: p.log, Sources: []string{"prague", "brno"}, Registerer: p.Registry, Encode: encode,
 	})
 	during(tb, h.hub.Run)
-	if p.bubble {
+	switch {
+	case p.unwatched:
+	case p.bubble:
 		during(tb, h.Watch)
-	} else {
+	default:
 		during(tb, h.Run)
 	}
 	<-h.hub.Loaded()
