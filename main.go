@@ -160,7 +160,7 @@ func (p *program) serve(cfg *config.Config, demo *demo) error {
 		return err
 	}
 	if demo != nil {
-		fmt.Fprintf(p.stdout, "http://%s/\nthe hotel is steered at http://%s/control/\n", listeners.Public(), demo.simulator)
+		fmt.Fprintf(p.stdout, "http://%s/\nto cut the hotel's socket: curl -X POST http://%s/control/drop\n", listeners.Public(), demo.simulator)
 	}
 
 	// What fails ends everything; otherwise each part is ended below, in order.
@@ -227,7 +227,9 @@ func (p *program) serve(cfg *config.Config, demo *demo) error {
 	endVerifying()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	return errors.Join(parts.Wait(), log.Close(ctx))
+	err = errors.Join(parts.Wait(), log.Close(ctx))
+	logger.Info("stopped")
+	return err
 }
 
 // openLog opens the log. On a full disk it tries until there is room: ending
@@ -295,10 +297,13 @@ func listenOptions(cfg *config.Config, d *demo) (web.Listen, error) {
 	return o, nil
 }
 
+// sourceNames are those of the sources that this version can run.
 func sourceNames(cfg *config.Config) []string {
 	var out []string
 	for _, s := range cfg.Sources {
-		out = append(out, s.Name)
+		if s.Mews != nil {
+			out = append(out, s.Name)
+		}
 	}
 	return out
 }
@@ -616,6 +621,14 @@ func (c tokenCommand) Run(p *program, cli *commands) error {
 		return errors.New("no issuer with a secret is configured under this name; only they can mint")
 	}
 	issuer := cfg.Auth.Issuers[i]
+	if c.TTL <= 0 {
+		return errors.New("--ttl: want more than nothing")
+	}
+	for _, source := range c.Source {
+		if issuer.Sources != nil && source != "*" && !slices.Contains(issuer.Sources, source) {
+			return fmt.Errorf("--source %s: the issuer may give %v only", source, issuer.Sources)
+		}
+	}
 	token, err := auth.Mint([]byte(issuer.Secret), auth.Claims{
 		Issuer: issuer.Issuer, Audience: issuer.Audience, Subject: c.Subject, Expires: time.Now().Add(c.TTL),
 		Grants: []auth.Grant{{Sources: c.Source, Types: c.Type}},

@@ -286,6 +286,7 @@ func (h *Hub) join(s *Stream, seq uint64) ([]*Record, bool) {
 		return nil, false
 	}
 	s.feed = h.feedLocked(s.sub, s.variant)
+	s.sub = s.feed.sub // the same in meaning: one for all of them
 	s.feed.streams++
 	s.from = seq
 	s.cursor.Store(s.feed.tail.Load())

@@ -215,3 +215,52 @@ func TestHeartbeatAfterGiven(t *testing.T) {
 		}
 	})
 }
+
+// What is left of a block that was given in part is exactly that, however it was
+// given, and nothing between blocks.
+func TestBegun(t *testing.T) {
+	inHouse(t, 100, func(t *testing.T, h *house) {
+		s := h.begin(t, gateway.StreamOptions{Subscription: subscribe(t, gateway.Query{}, everything)})
+		defer s.Close()
+		h.say("1", "2", "3")
+		synctest.Wait()
+		var run gateway.Run
+		s.Join(&run, 1<<20)
+		all := bytes.Clone(run.Data)
+		block := len(all) / 3
+		for at := 0; at < len(all); {
+			n := min(70, len(all)-at)
+			s.Join(&run, 1<<20)
+			s.Given(&run, n, time.Now())
+			at += n
+			run.Forget()
+			rest := (block - at%block) % block
+			if got := s.Begun(); !bytes.Equal(got, all[at:at+rest]) {
+				t.Fatalf("after %d bytes %q is left, want %q", at, got, all[at:at+rest])
+			}
+		}
+		if s.Begun() != nil || s.Lag() != 0 {
+			t.Errorf("at the end %q is left, and %d blocks", s.Begun(), s.Lag())
+		}
+	})
+}
+
+// A stream is over when its time is up, whoever looks first, and tells so once.
+func TestOverByItsClock(t *testing.T) {
+	inHouse(t, 100, func(t *testing.T, h *house) {
+		s := h.begin(t, gateway.StreamOptions{Subscription: subscribe(t, gateway.Query{}, everything)})
+		defer s.Close()
+		var w watcher
+		s.Watch(&w, 1)
+		at := s.Deadlines().Expires
+		if s.Over(at.Add(-1)) || w.ended > 0 {
+			t.Error("over before its time")
+		}
+		if !s.Over(at) || !s.Over(at.Add(-1)) || s.Tick(at.Add(-1)) != nil || w.ended != 1 {
+			t.Errorf("over: %v; told %d times", s.Over(at), w.ended)
+		}
+		if _, reason := s.Farewell(); reason != gateway.ByeExpired {
+			t.Errorf("the reason is %q", reason)
+		}
+	})
+}

@@ -54,7 +54,7 @@ type plan struct {
 	bubble  bool // inside one of synctest
 
 	unwatched bool // nobody ends streams but they themselves
-	log     gateway.Log
+	log       gateway.Log
 }
 
 // newPlan returns one with the defaults of the configuration.

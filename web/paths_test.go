@@ -8,8 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -23,184 +21,43 @@ import (
 	"bellhop/web/pump"
 )
 
-// A path is a way in which blocks reach a client.
-type path struct {
-	name   string
-	open   func(t *testing.T, h *house) door
-	pumped bool
-	told   func(*http.Response) bool // by what a response shows that it came this way
-}
-
-// closes tells the response of a connection that was taken over.
-func closes(r *http.Response) bool { return r.Close && len(r.TransferEncoding) == 0 }
-
-func paths() []path {
-	return []path{
-		{name: "pump", pumped: true, told: closes, open: func(t *testing.T, h *house) door {
-			return dial(t, h.listen(t, nil), "tcp")
-		}},
-		{name: "pump on a unix socket", pumped: true, told: closes, open: func(t *testing.T, h *house) door {
-			file := filepath.Join(t.TempDir(), "bellhop.sock")
-			l, err := h.Listen(t.Context(), web.Listen{Public: "unix:" + file})
-			if err != nil {
-				t.Fatal(err)
-			}
-			during(t, l.Run)
-			return dial(t, file, "unix")
-		}},
-		{name: "without a pump", told: closes, open: func(t *testing.T, h *house) door {
-			return dial(t, h.serve(t, func(s *http.Server, c net.Conn) net.Conn { return unshared{c.(*net.TCPConn)} }), "tcp")
-		}},
-		{name: "HTTP/1.1", told: func(r *http.Response) bool { return !r.Close && len(r.TransferEncoding) == 1 },
-			open: func(t *testing.T, h *house) door {
-				return dial(t, h.serve(t, func(s *http.Server, c net.Conn) net.Conn {
-					s.ConnContext = nil
-					return c
-				}), "tcp")
-			}},
-		{name: "HTTP/2", told: func(r *http.Response) bool { return r.ProtoMajor == 2 }, open: func(t *testing.T, h *house) door {
-			server, client := certificate()
-			transport := &http.Transport{TLSClientConfig: client.Clone(), Protocols: new(http.Protocols)}
-			transport.Protocols.SetHTTP2(true)
-			t.Cleanup(transport.CloseIdleConnections)
-			return door{"https://" + h.listen(t, server.Clone()), &http.Client{Transport: transport}}
-		}},
-	}
-}
-
-// dial returns the door to a listener.
-func dial(t *testing.T, address, network string) door {
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, address)
-	}}
-	t.Cleanup(transport.CloseIdleConnections)
-	return door{"http://localhost", &http.Client{Transport: transport}}
-}
-
-// unshared is a connection whose socket cannot be had, as when a process has no
-// descriptors left.
-type unshared struct{ *net.TCPConn }
-
-func (unshared) SyscallConn() (syscall.RawConn, error) { return nil, errors.New("no descriptors left") }
-
-// A changing listener changes the connections that it accepts.
-type changing struct {
-	net.Listener
-	change func(net.Conn) net.Conn
-}
-
-func (l changing) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return l.change(c), nil
-}
-
-// serve serves the public routes by a server and connections that are changed,
-// and returns its address.
-func (h *house) serve(t *testing.T, change func(*http.Server, net.Conn) net.Conn) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := h.HTTPServer(h.Public())
-	change(s, new(net.TCPConn)) // what it changes of the server
-	var serving sync.WaitGroup
-	serving.Go(func() { s.Serve(changing{l, func(c net.Conn) net.Conn { return change(new(http.Server), c) }}) })
-	t.Cleanup(func() {
-		s.Close()
-		serving.Wait()
-	})
-	return l.Addr().String()
-}
-
-// onPaths runs f for each path. Each stream's response is held against the path
-// that it should have come by.
-func onPaths(t *testing.T, f func(t *testing.T, p path, h *house, open func(token string, headers ...string) *listener), changes ...func(*plan)) {
-	for _, p := range paths() {
-		if p.pumped && !pump.Supported {
-			continue
-		}
-		t.Run(p.name, func(t *testing.T) {
-			t.Parallel()
-			h := build(t, append(changes, func(p *plan) { p.Logger = slog.New(slog.DiscardHandler) })...)
-			t.Cleanup(func() { // some would notice only by the next heartbeat that their client has gone
-				h.admin(t, get("/streams?sub=maid-7").by("DELETE"))
-				eventually(t, func() bool { return h.Streams() == 0 })
-			})
-			d := p.open(t, h)
-			f(t, p, h, func(token string, headers ...string) *listener {
-				t.Helper()
-				l := d.events(t, "", append(headers, bearer(token))...)
-				if l.response.StatusCode != 200 || !p.told(l.response) {
-					t.Fatalf("got %v", l.response)
-				}
-				wantStreamHeaders(t, l.response.Header)
-				return l
-			})
-		})
-	}
-}
-
-// rest reads to the end.
-func (l *listener) rest(t *testing.T) string {
-	t.Helper()
-	var text strings.Builder
-	for {
-		b, err := l.next()
-		if errors.Is(err, io.EOF) && b.text == "" {
-			return text.String()
-		}
-		if err != nil {
-			t.Fatalf("after %d bytes: %v", text.Len(), err)
-		}
-		text.WriteString(b.text)
-	}
-}
-
 // own is what differs from stream to stream.
 var own = regexp.MustCompile(`retry: \d+|"stream":"[^"]*"|"(now|since|received|expires)":"[^"]*"`)
 
 // The same story is told on every path to the same bytes, and counted alike.
 func TestPathsTellTheSame(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	told := make(map[string]string)
 	t.Run("on", func(t *testing.T) {
-		onPaths(t, func(t *testing.T, p path, h *house, open func(string, ...string) *listener) {
+		onPaths(t, func(t *testing.T, s site) {
 			token := mint(t)
-			first := open(token)
+			first := s.stream(t, token)
 			ready := first.want(t, "bellhop.ready").text
-			h.say(t, resource("prague", "r1", "Dirty"), resource("prague", "r2", "Clean"), resource("brno", "r3", "Dirty"))
-			h.say(t, event("prague", "Big", "b", `{"Note":"`+strings.Repeat("x", 1<<20-100)+`"}`))
-			for range 4 {
-				ready += first.next1(t).text
-			}
-			second := open(mint(t), "Last-Event-ID: e1.1")
+			eventually(t, func() bool { return s.hub.Feeds() > 0 }) // what is said before the stream follows is no delivery
+			s.say(t, resource("prague", "r1", "Dirty"), resource("prague", "r2", "Clean"), resource("brno", "r3", "Dirty"))
+			s.say(t, event("prague", "Big", "b", `{"Note":"`+strings.Repeat("x", 200_000)+`"}`))
+			ready += first.texts(t, 4)
+			second := s.stream(t, mint(t), "Last-Event-ID: e1.1")
 			resumed := second.want(t, "bellhop.ready").text
-			for range 3 {
-				resumed += second.next1(t).text
-			}
+			resumed += second.texts(t, 3)
 			for i := range 100 {
-				h.say(t, resource("prague", fmt.Sprint(i), "Dirty"))
+				s.say(t, resource("prague", fmt.Sprint(i), "Dirty"))
 			}
-			h.hub.Report(gateway.Status{Source: "brno", State: gateway.StateDown, Reason: gateway.ReasonClosed})
-			for range 101 {
-				ready += first.next1(t).text
-				resumed += second.next1(t).text
-			}
-			revoked, err := h.verifier.Verify(token)
+			s.hub.Report(gateway.Status{Source: "brno", State: gateway.StateDown, Reason: gateway.ReasonClosed})
+			ready += first.texts(t, 101)
+			resumed += second.texts(t, 101)
+			revoked, err := s.verifier.Verify(token)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := h.verifier.Revoke(t.Context(), revoked); err != nil {
+			if err := s.verifier.Revoke(t.Context(), revoked); err != nil {
 				t.Fatal(err)
 			}
 			ready += first.rest(t)
-			h.admin(t, get("/streams?sub=maid-7").by("DELETE"))
+			s.admin(t, get("/streams?sub=maid-7").by("DELETE"))
 			resumed += second.rest(t)
-			eventually(t, func() bool { return h.metric(t, "bellhop_streams") == "0" })
+			eventually(t, func() bool { return s.metric(t, "bellhop_streams") == "0" })
 			for series, want := range map[string]float64{
 				"bellhop_deliveries_total":                       4 + 2*100,
 				"bellhop_stream_bytes_total":                     float64(len(ready) + len(resumed)),
@@ -210,13 +67,13 @@ func TestPathsTellTheSame(t *testing.T) {
 				`bellhop_delivery_seconds_bucket{le="+Inf"}`:     -1,
 				`bellhop_streams_ended_total{reason="shutdown"}`: 0,
 			} {
-				if got, err := strconv.ParseFloat(h.metric(t, series), 64); err != nil || want >= 0 && got != want || want < 0 && got == 0 {
+				if got, err := strconv.ParseFloat(s.metric(t, series), 64); err != nil || want >= 0 && got != want || want < 0 && got == 0 {
 					t.Errorf("%s: got %v %v, want %v", series, got, err, want)
 				}
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			told[p.name] = own.ReplaceAllString(ready+"\x00"+resumed, "$1")
+			told[s.name] = own.ReplaceAllString(ready+"\x00"+resumed, "$1")
 		})
 	})
 	for name, got := range told {
@@ -224,16 +81,6 @@ func TestPathsTellTheSame(t *testing.T) {
 			t.Errorf("%s told %d bytes, HTTP/1.1 %d: %s", name, len(got), len(want), firstDifference(got, want))
 		}
 	}
-}
-
-// next1 reads a block, which must be there.
-func (l *listener) next1(t *testing.T) block {
-	t.Helper()
-	b, err := l.next()
-	if err != nil {
-		t.Fatalf("%.200q: %v", b.text, err)
-	}
-	return b
 }
 
 func firstDifference(a, b string) string {
@@ -245,16 +92,17 @@ func firstDifference(a, b string) string {
 }
 
 func TestPathsHeartbeat(t *testing.T) {
-	onPaths(t, func(t *testing.T, _ path, h *house, open func(string, ...string) *listener) {
-		l := open(mint(t))
+	t.Parallel()
+	onPaths(t, func(t *testing.T, s site) {
+		l := s.stream(t, mint(t))
 		l.want(t, "bellhop.ready")
 		for _, want := range []string{"e1.0", "e1.0"} {
 			if b := l.want(t, "bellhop.heartbeat"); b.id != want {
 				t.Errorf("a heartbeat at %s, want %s", b.id, want)
 			}
 		}
-		h.say(t, resource("prague", "r1", "Dirty"))
-		for b := l.next1(t); b.event != "Resource"; b = l.next1(t) {
+		s.say(t, resource("prague", "r1", "Dirty"))
+		for b := l.got(t); b.event != "Resource"; b = l.got(t) {
 			if b.event != "bellhop.heartbeat" || b.id != "e1.0" {
 				t.Fatalf("before the event: %q", b.text)
 			}
@@ -265,38 +113,27 @@ func TestPathsHeartbeat(t *testing.T) {
 	}, func(p *plan) { p.Stream.Heartbeat = 30 * time.Millisecond })
 }
 
-// A token that is past its exp is good for the leeway, with a warning at once.
-func TestPathsExpiry(t *testing.T) {
-	onPaths(t, func(t *testing.T, _ path, h *house, open func(string, ...string) *listener) {
-		l := open(mint(t, lasting(-27*time.Second)))
-		l.want(t, "bellhop.ready")
-		l.want(t, "bellhop.expiring")
-		h.say(t, resource("prague", "r1", "Dirty"))
-		l.want(t, "Resource")
-		l.wantBye(t, "expired")
-	})
-}
-
 // A stream that has to end while it is still given what it missed says so.
 func TestPathsEndWhileReplaying(t *testing.T) {
-	onPaths(t, func(t *testing.T, _ path, h *house, open func(string, ...string) *listener) {
+	t.Parallel()
+	onPaths(t, func(t *testing.T, s site) {
 		const events, size = 200, 64 << 10
 		for i := range events {
-			h.say(t, event("prague", "Big", fmt.Sprint(i), `{"Note":"`+strings.Repeat("x", size)+`"}`))
+			s.say(t, event("prague", "Big", fmt.Sprint(i), `{"Note":"`+strings.Repeat("x", size)+`"}`))
 		}
-		eventually(t, func() bool { return h.hub.Head() == events })
+		eventually(t, func() bool { return s.hub.Head() == events })
 		token := mint(t)
-		l := open(token, "Last-Event-ID: e1.0")
+		l := s.stream(t, token, "Last-Event-ID: e1.0")
 		l.want(t, "bellhop.ready")
-		revoked, err := h.verifier.Verify(token)
+		revoked, err := s.verifier.Verify(token)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := h.verifier.Revoke(t.Context(), revoked); err != nil {
+		if err := s.verifier.Revoke(t.Context(), revoked); err != nil {
 			t.Fatal(err)
 		}
 		for i := 1; ; i++ {
-			b := l.next1(t)
+			b := l.got(t)
 			if b.event == "bellhop.bye" {
 				if b.data != `{"reason":"revoked"}` || i == events+1 {
 					t.Errorf("%s behind %d events", b.data, i-1)
@@ -307,74 +144,88 @@ func TestPathsEndWhileReplaying(t *testing.T) {
 				t.Fatalf("event %d is %s", i, b.id)
 			}
 		}
-		eventually(t, func() bool { return h.metric(t, `bellhop_streams_ended_total{reason="revoked"}`) == "1" })
+		eventually(t, func() bool { return s.metric(t, `bellhop_streams_ended_total{reason="revoked"}`) == "1" })
 	})
 }
 
-// A stream that always has something to take ends with its token all the same.
-func TestPathsExpiryOfTricklingReader(t *testing.T) {
-	onPaths(t, func(t *testing.T, _ path, h *house, open func(string, ...string) *listener) {
-		l := open(mint(t, lasting(-27*time.Second)))
-		l.want(t, "bellhop.ready")
+// A stream that always has something to take ends with its token all the same,
+// also where net/http carries it.
+func TestExpiryOfTricklingReader(t *testing.T) {
+	inBubble(t, func(t *testing.T, b bubble) {
+		l := b.events(t, "", bearer(mint(t, lasting(time.Second))))
 		l.want(t, "bellhop.expiring")
-		object := `{"Note":"` + strings.Repeat("x", 64<<10) + `"}`
-		for range 1000 {
-			h.say(t, event("prague", "Big", "b", object))
+		object := `{"Note":"` + strings.Repeat("x", 16<<10) + `"}`
+		for range 100 {
+			b.say(t, event("prague", "Big", "b", object))
 		}
 		for i := 1; ; i++ {
-			b := l.next1(t)
-			if b.event == "bellhop.bye" {
-				if b.data != `{"reason":"expired"}` {
-					t.Error(b.data)
+			block := l.got(t)
+			if block.event == "bellhop.bye" {
+				wantTime(t, "the end", 31*time.Second, 41*time.Second)
+				if block.data != `{"reason":"expired"}` {
+					t.Error(block.data)
 				}
 				return
 			}
-			if b.id != fmt.Sprint("e1.", i) {
-				t.Fatalf("event %d is %s", i, b.id)
+			if block.id != fmt.Sprint("e1.", i) {
+				t.Fatalf("event %d is %q", i, block.text)
 			}
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(time.Second)
 		}
 	})
 }
 
 func TestPathsDrain(t *testing.T) {
-	onPaths(t, func(t *testing.T, _ path, h *house, open func(string, ...string) *listener) {
+	t.Parallel()
+	onPaths(t, func(t *testing.T, s site) {
 		var listeners []*listener
 		for i := range 5 {
-			l := open(mint(t))
+			l := s.stream(t, mint(t))
 			l.want(t, "bellhop.ready")
 			if i > 0 {
 				listeners = append(listeners, l) // the first does not even close
 			}
 		}
-		h.say(t, resource("prague", "r1", "Dirty"))
+		s.say(t, resource("prague", "r1", "Dirty"))
 		for _, l := range listeners {
 			l.want(t, "Resource")
 		}
-		h.Drain(t.Context())
-		if h.Streams() != 0 {
-			t.Errorf("%d streams after the draining", h.Streams())
+		s.Drain(t.Context())
+		if s.Streams() != 0 {
+			t.Errorf("%d streams after the draining", s.Streams())
 		}
 		for _, l := range listeners {
 			if b := l.wantBye(t, "shutdown"); b.retry == "" {
 				t.Errorf("bye without a retry: %q", b.text)
 			}
 		}
-		if got := h.metric(t, `bellhop_streams_ended_total{reason="shutdown"}`); got != "5" {
+		if got := s.metric(t, `bellhop_streams_ended_total{reason="shutdown"}`); got != "5" {
 			t.Errorf("%s streams ended by shutdown", got)
 		}
 	}, func(p *plan) { p.Drain = web.Drain{} })
 }
 
+// A log whose past cannot be read.
+type forgetful struct{ *memoryLog }
+
+func (forgetful) Since(context.Context, time.Time) (uint64, bool, error) {
+	return 0, false, gateway.ErrClosed
+}
+
 // A stream whose past cannot be read is answered all the same, and ends.
 func TestPathsLogFails(t *testing.T) {
-	onPaths(t, func(t *testing.T, _ path, h *house, open func(string, ...string) *listener) {
-		h.log.fail(gateway.ErrClosed)
-		l := open(mint(t), "Last-Event-ID: e1.0")
-		l.want(t, "bellhop.ready")
-		h.say(t, resource("prague", "r1", "Dirty"))
-		l.want(t, "Resource") // nothing of it is needed
-	})
+	t.Parallel()
+	onPaths(t, func(t *testing.T, s site) {
+		l := s.events(t, "since=2026-11-21T08:00:00Z", bearer(mint(t)))
+		if l.response.StatusCode != 200 {
+			t.Fatalf("got %v", l.response)
+		}
+		wantStreamHeaders(t, l.response.Header)
+		if text := l.rest(t); text != "" {
+			t.Errorf("got %q", text)
+		}
+		eventually(t, func() bool { return s.metric(t, `bellhop_streams_ended_total{reason="log"}`) == "1" })
+	}, func(p *plan) { p.log = forgetful{newLog()} })
 }
 
 // What a client has sent behind its request, or says later, is no request.
@@ -458,9 +309,12 @@ func TestWithoutPumpIsSaid(t *testing.T) {
 	}
 	var log syncBuffer
 	h := build(t, func(p *plan) { p.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-	d := dial(t, h.serve(t, func(_ *http.Server, c net.Conn) net.Conn { return unshared{c.(*net.TCPConn)} }), "tcp")
-	d.events(t, "", bearer(mint(t))).want(t, "bellhop.ready")
+	d := dial(t, h.serve(t, h.HTTPServer(h.Public()), unshare), "tcp")
+	l := d.events(t, "", bearer(mint(t)))
+	l.want(t, "bellhop.ready")
 	eventually(t, func() bool { return strings.Contains(log.String(), `err="socket: no descriptors left"`) })
+	h.admin(t, get("/streams?sub=maid-7").by("DELETE"))
+	l.wantBye(t, "closed")
 }
 
 // A syncBuffer is a buffer that may be read while it is written to.

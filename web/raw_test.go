@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"bellhop/web"
+	"bellhop/web/pump"
 )
 
 // patience is how long anything that must happen may take.
@@ -165,6 +166,30 @@ func TestWhatNetHTTPRefuses(t *testing.T) {
 		if a := c.answer(t); a.StatusCode != tt.want {
 			t.Errorf("%s: got %d, want %d", name, a.StatusCode, tt.want)
 		}
+	}
+}
+
+// TestHeadByHand reads the head that is written without net/http as it stands on
+// the wire.
+func TestHeadByHand(t *testing.T) {
+	h := build(t)
+	eventually(t, func() bool { return h.Pumping() == pump.Supported })
+	c := dialRaw(t, h.listen(t, nil), nil)
+	c.send(t, "GET /events HTTP/1.1\nHost: localhost\nAuthorization: Bearer "+mint(t)+"\n\n")
+	head, body := "", false
+	for !body {
+		line, err := c.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		body = line == "\r\n"
+		head += line
+	}
+	if pump.Supported && (!strings.Contains(head, "\r\nConnection: close\r\n") || strings.Contains(head, "Transfer-Encoding")) {
+		t.Errorf("got %q", head)
+	}
+	if !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") || !strings.Contains(head, "\r\nDate: ") {
+		t.Errorf("got %q", head)
 	}
 }
 

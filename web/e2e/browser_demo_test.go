@@ -63,7 +63,8 @@ func (d *demo) start() {
 	if err1 != nil || err2 != nil {
 		d.t.Fatalf("the demo's first lines: %q %q", page, steer)
 	}
-	d.control = strings.TrimSpace(strings.TrimPrefix(steer, "the hotel is steered at "))
+	_, steer, _ = strings.Cut(steer, "http://")
+	d.control = "http://" + strings.TrimSuffix(strings.TrimSpace(steer), "drop")
 	d.door.lead(strings.Trim(strings.TrimPrefix(page, "http://"), "/\n"))
 }
 

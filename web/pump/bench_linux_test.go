@@ -76,9 +76,14 @@ func drain(ctx context.Context, epoll int) {
 }
 
 // round has one event delivered to all streams.
-func (d *delivery) round() {
-	d.want.Add(int64(d.streams))
-	d.house.log.Append(context.Background(), []*gateway.Record{event("Resource", d.size)}, nil)
+func (d *delivery) round() { d.rounds(1) }
+
+// rounds has events delivered to all streams, as fast as it goes.
+func (d *delivery) rounds(n int) {
+	d.want.Add(int64(n * d.streams))
+	for range n {
+		d.house.log.Append(context.Background(), []*gateway.Record{event("Resource", d.size)}, nil)
+	}
 	<-d.all
 }
 
@@ -94,4 +99,16 @@ func BenchmarkDeliver(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*streams), "ns/delivery")
 		})
 	}
+}
+
+// BenchmarkFlood delivers what comes faster than it can be written one by one.
+func BenchmarkFlood(b *testing.B) {
+	const streams, events = 100, 2000
+	d := newDelivery(b, streams, 300)
+	defer d.stop()
+	b.ReportAllocs()
+	for b.Loop() {
+		d.rounds(events)
+	}
+	b.ReportMetric(float64(b.N*streams*events)/b.Elapsed().Seconds(), "deliveries/s")
 }
