@@ -171,6 +171,7 @@ func (p *program) serve(cfg *config.Config, demo *demo) error {
 		parts.Go(func() error { defer close(done); return run(ctx) })
 		return func() { cancel(); <-done }
 	}
+	defer context.AfterFunc(p.kill, listeners.Close)()
 	endListening := begin(listeners.Run) // not ready, and busy, until the log is open
 	endWatching := begin(server.Run)
 	var hub atomic.Pointer[gateway.Hub]

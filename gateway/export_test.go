@@ -113,3 +113,6 @@ type Deadlines struct{ Warn, Expires, Dies time.Time }
 
 // Deadlines returns the stream's.
 func (s *Stream) Deadlines() Deadlines { return Deadlines{s.clock.warn, s.clock.expires, s.clock.dies} }
+
+// MaxIdleFeeds is how many feeds without streams are kept.
+const MaxIdleFeeds = maxIdleFeeds

@@ -23,12 +23,17 @@ type Feed struct {
 	watchers map[Watcher]int // and how many streams each carries
 	streams  int             // how many have joined
 	left     time.Time       // when the last of them went
+	idle     bool            // is counted as a feed without streams
 	seen     uint64          // the last record that was matched against the feed
 	stirred  bool            // has frames that its streams were not woken for
 }
 
 // feedLife is how long a feed outlives its last stream.
 const feedLife = time.Minute
+
+// maxIdleFeeds is how many feeds without streams are kept; beyond them a feed
+// ends with its last stream, so that nobody fills the memory with questions.
+const maxIdleFeeds = 1024
 
 // Variant is what a client chose of the form in which events come.
 type Variant struct {

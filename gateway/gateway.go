@@ -58,23 +58,12 @@ func (g *Gateway) runSources(ctx context.Context) {
 }
 
 // SayLost logs, for every source, that what was logged since from is gone from
-// the log's end. Where nothing tells since when, from is zero, and the source's
-// confirmed moment is the best that is known; one that has none has lost nothing.
+// the log's end.
 func (g *Gateway) SayLost(ctx context.Context, from time.Time) error {
 	now := time.Now()
 	var gaps []*Record
 	for _, s := range g.Sources {
-		gap := &Gap{Source: s.Name(), Types: s.Types(), From: from, To: now, Reason: GapLog}
-		if from.IsZero() {
-			var err error
-			if gap.From, err = g.Keeper.Confirmed(ctx, s.Name()); err != nil {
-				return err
-			}
-			if gap.From.IsZero() {
-				continue
-			}
-		}
-		gaps = append(gaps, &Record{Gap: gap})
+		gaps = append(gaps, &Record{Gap: &Gap{Source: s.Name(), Types: s.Types(), From: from, To: now, Reason: GapLog}})
 	}
 	return g.Log.Append(ctx, gaps, nil)
 }

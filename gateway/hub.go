@@ -47,6 +47,7 @@ type Hub struct {
 	feeds   map[feedKey]*Feed
 	index   *index
 	ring    ring
+	idle    int     // of the feeds, how many have no stream
 	touched []*Feed // have frames their streams were not woken for
 	gather  *time.Timer
 	sources sources
@@ -252,12 +253,20 @@ func (h *Hub) sweep(stop <-chan struct{}) {
 			h.mu.Lock()
 			for key, f := range h.feeds {
 				if f.streams == 0 && now.Sub(f.left) >= feedLife {
-					delete(h.feeds, key)
-					h.index.remove(f)
+					h.dropLocked(key, f)
 				}
 			}
 			h.mu.Unlock()
 		}
+	}
+}
+
+// dropLocked ends a feed without streams.
+func (h *Hub) dropLocked(key feedKey, f *Feed) {
+	delete(h.feeds, key)
+	h.index.remove(f)
+	if f.idle {
+		h.idle--
 	}
 }
 
@@ -288,6 +297,10 @@ func (h *Hub) join(s *Stream, seq uint64) ([]*Record, bool) {
 	s.feed = h.feedLocked(s.sub, s.variant)
 	s.sub = s.feed.sub // the same in meaning: one for all of them
 	s.feed.streams++
+	if s.feed.idle {
+		s.feed.idle = false
+		h.idle--
+	}
 	s.from = seq
 	s.cursor.Store(s.feed.tail.Load())
 	s.changed = h.sources.changed(s.sub, s.told)
@@ -323,9 +336,16 @@ func (h *Hub) leave(s *Stream) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.unwatchLocked()
-	if s.feed.streams--; s.feed.streams == 0 {
-		s.feed.left = time.Now()
+	f := s.feed
+	if f.streams--; f.streams > 0 {
+		return
 	}
+	if h.idle >= maxIdleFeeds {
+		h.dropLocked(feedKey{f.sub.view, f.variant}, f)
+		return
+	}
+	f.left, f.idle = time.Now(), true
+	h.idle++
 }
 
 // Statuses returns the state of all sources, in the order of the configuration.

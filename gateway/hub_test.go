@@ -312,6 +312,29 @@ func TestFeedsAreShared(t *testing.T) {
 	})
 }
 
+// However many questions are asked and left, few feeds outlive them.
+func TestIdleFeedsAreBounded(t *testing.T) {
+	inHouse(t, 10, func(t *testing.T, h *house) {
+		ask := func(id string) *carrier {
+			return h.open(t, func(o *gateway.StreamOptions) { o.Subscription = subscribe(t, gateway.Query{IDs: []string{id}}, everything) })
+		}
+		for i := range 2 * gateway.MaxIdleFeeds {
+			ask(fmt.Sprint(i)).stop()
+			if i%3 == 0 {
+				ask("again and again").stop()
+			}
+		}
+		if n := h.hub.Feeds(); n != gateway.MaxIdleFeeds {
+			t.Errorf("%d feeds without a stream, want %d", n, gateway.MaxIdleFeeds)
+		}
+		time.Sleep(2 * gateway.FeedLife)
+		ask("new").stop()
+		if feeds, keys := h.hub.Feeds(), h.hub.IndexKeys(); feeds != 1 || keys != 1 {
+			t.Errorf("%d feeds, %d keys after all but one were forgotten", feeds, keys)
+		}
+	})
+}
+
 // Every feed gets the record as its own grants show it.
 func TestEncodedForEachClass(t *testing.T) {
 	inHouse(t, 100, func(t *testing.T, h *house) {

@@ -132,6 +132,14 @@ func (l *Listeners) add(ln net.Listener, h http.Handler, config *tls.Config, log
 	logger.Info("listening", "address", ln.Addr().String())
 }
 
+// Close cuts all connections but those of streams that a pump carries. Run
+// returns at once then.
+func (l *Listeners) Close() {
+	for _, server := range l.servers {
+		server.Close()
+	}
+}
+
 func (l *Listeners) close() {
 	for _, ln := range l.listeners {
 		ln.Close()

@@ -234,6 +234,7 @@ func TestTakenOverConnection(t *testing.T) {
 		t.Skip("there are no pumps on this system")
 	}
 	h := build(t)
+	eventually(t, h.Pumping)
 	c := dialRaw(t, h.listen(t, nil), nil)
 	request := "GET /events HTTP/1.1\nHost: localhost\nAuthorization: Bearer " + mint(t) + "\n\n"
 	c.send(t, request+"GET /nothing HTTP/1.1\nHost: localhost\n\n")
@@ -273,6 +274,25 @@ func TestTakenOverConnection(t *testing.T) {
 	}
 }
 
+// A body that nobody wants, however long, does not end the stream.
+func TestBodyOfStream(t *testing.T) {
+	h := build(t)
+	eventually(t, func() bool { return h.Pumping() == pump.Supported })
+	c := dialRaw(t, h.listen(t, nil), nil)
+	c.send(t, "GET /events HTTP/1.1\nHost: localhost\nContent-Length: 200000\nAuthorization: Bearer "+mint(t)+"\n\n")
+	if _, err := c.Write(make([]byte, 200_000)); err != nil {
+		t.Fatal(err)
+	}
+	r := newBlockReader(c.answer(t).Body)
+	for i := range 5 {
+		if b, err := r.next(); err != nil || (b.event == "bellhop.ready") != (i == 0) {
+			t.Fatalf("got %q %v", b.text, err)
+		}
+		h.say(t, resource("prague", "r1", "Dirty"))
+	}
+	h.admin(t, get("/streams?sub=maid-7").by("DELETE"))
+}
+
 // When a server stops running, the streams that it carries end with it, and later
 // ones go without a pump.
 func TestRunEnds(t *testing.T) {
@@ -309,6 +329,7 @@ func TestWithoutPumpIsSaid(t *testing.T) {
 	}
 	var log syncBuffer
 	h := build(t, func(p *plan) { p.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	eventually(t, h.Pumping)
 	d := dial(t, h.serve(t, h.HTTPServer(h.Public()), unshare), "tcp")
 	l := d.events(t, "", bearer(mint(t)))
 	l.want(t, "bellhop.ready")

@@ -85,7 +85,7 @@ func (q *queryParser) parse() (streamQuery, *problem) {
 	}
 	for _, name := range q.names {
 		if _, left := q.values[name]; left {
-			q.fail(name, "there is no such parameter")
+			q.fail(tellable(name), "there is no such parameter")
 		}
 	}
 	if f := known.filter; !f.From.IsZero() && !f.To.IsZero() && f.From.After(f.To) {
@@ -95,6 +95,16 @@ func (q *queryParser) parse() (streamQuery, *problem) {
 		q.fail("since", "it cannot go with snapshot")
 	}
 	return known, q.fault
+}
+
+// tellable returns a parameter's name as an answer may repeat it; what is no
+// name may be a token at the wrong place.
+func tellable(name string) string {
+	plain := func(r rune) bool { return r == '_' || r == '-' || 'a' <= r|0x20 && r|0x20 <= 'z' }
+	if len(name) > 32 || strings.TrimFunc(name, plain) != "" {
+		return ""
+	}
+	return name
 }
 
 func (q *queryParser) fail(name, detail string) {

@@ -204,3 +204,15 @@ func FuzzParseQuery(f *testing.F) {
 		}
 	})
 }
+
+// A token that stands where a parameter's name should is not repeated.
+func TestUnknownNameIsNotRepeated(t *testing.T) {
+	for name, want := range map[string]string{
+		"stat": "stat", "last-event-id": "last-event-id",
+		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln": "", "0123456789abcdef": "", strings.Repeat("a", 33): "",
+	} {
+		if _, parameter, ok := web.ParseQuery(name+"=1", ""); ok || parameter != want {
+			t.Errorf("%s: %t, names %q, want %q", name, ok, parameter, want)
+		}
+	}
+}

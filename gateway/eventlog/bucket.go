@@ -141,10 +141,36 @@ const confirmedBucket = "confirmed"
 // Confirmed implements [gateway.Keeper].
 func (l *Log) Confirmed(ctx context.Context, source string) (time.Time, error) {
 	b, err := l.Bucket(confirmedBucket).Get(ctx, source)
-	if err != nil || b == nil {
+	if err != nil {
 		return time.Time{}, err
 	}
+	if b == nil {
+		return l.lastOf(ctx, source)
+	}
 	return time.Parse(time.RFC3339Nano, string(b))
+}
+
+// lastOf returns when the source's last event was logged, the zero time when
+// there is none: a source that has events was connected before, even if what was
+// kept of it is gone.
+func (l *Log) lastOf(ctx context.Context, source string) (last time.Time, err error) {
+	err = l.try(ctx, func(s *session) error {
+		opCtx, cancel := context.WithTimeout(ctx, opTimeout)
+		defer cancel()
+		stream, err := s.js.Stream(opCtx, streamName)
+		if err != nil {
+			return s.check(ctx, "last event", err)
+		}
+		m, err := stream.GetLastMsgForSubject(opCtx, string(appendToken([]byte("ev."), source, false))+".>")
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil
+		}
+		if err == nil {
+			last = m.Time
+		}
+		return s.check(ctx, "last event", err)
+	})
+	return last, err
 }
 
 // KeepConfirmed implements [gateway.Keeper]; the zero time is not kept. What a

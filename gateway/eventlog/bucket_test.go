@@ -89,3 +89,18 @@ func TestKeeper(t *testing.T) {
 		t.Errorf("got %v, %v, want what is %v before %v", got, err, sync, at)
 	}
 }
+
+// What was kept of a source may be gone; that it has events tells that it was
+// connected before.
+func TestConfirmedWithoutKeeping(t *testing.T) {
+	l := open(t, eventlog.Options{Dir: t.TempDir()})
+	began := time.Now()
+	r := event(1)
+	store(t, l, r)
+	for source, known := range map[string]bool{r.Event.Source: true, r.Event.Source + "-2": false} {
+		got, err := l.Confirmed(t.Context(), source)
+		if err != nil || got.IsZero() == known || known && (got.Before(began) || got.After(time.Now())) {
+			t.Errorf("%s: got %v, %v, known %t", source, got, err, known)
+		}
+	}
+}

@@ -46,8 +46,8 @@ type Opening struct {
 	// LostTail says that records which were stored are gone from the log's end:
 	// its files are older than they were, or damaged.
 	LostTail bool
-	// LostFrom is when the last record before the lost ones was logged; zero
-	// when none is left.
+	// LostFrom is when the last record before the lost ones was logged; when
+	// none is left, the longest ago that a lost one can have been logged.
 	LostFrom time.Time
 }
 

@@ -19,7 +19,7 @@ func lockFolder(dir string, log *slog.Logger) (*os.File, error) {
 	if err := restrict(dir); err != nil {
 		log.Warn("the data folder is open to others", "dir", dir, "err", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.Open(dir) // the folder itself: a lock file could be removed
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}

@@ -96,6 +96,9 @@ func (l *Log) begin(ctx context.Context, s *session) error {
 	}
 	if opening.LostTail {
 		opening.LostFrom = end.at
+		if end.at.IsZero() { // nothing is left; what is older than this had been trimmed anyway
+			opening.LostFrom = time.Now().Add(-l.opts.MaxAge)
+		}
 		l.log.Error("the log lost its tail", "last", end.seq, "expected", max(known, st.Last), "since", end.at)
 	}
 
