@@ -47,13 +47,14 @@ func (f *flight) settle(seq uint64) []entry {
 	return stored
 }
 
-// resume prepares for a stream that was opened anew and ends at last, and
-// returns the entries that are stored there. Nothing counts as published any
-// more. Where the stream lost what it had answered for, entries that take the
+// resume prepares for a stream that was opened anew and ends at last, of which
+// all up to readable can be read, and returns the entries that are stored there.
+// A write that broke off may leave its sequence taken and nothing under it. Nothing
+// counts as published any more. Where the stream lost what it had answered for, entries that take the
 // lost sequences come first: nobody may get another record under a sequence
 // that was seen.
-func (f *flight) resume(last uint64) []entry {
-	stored := f.settle(min(last, f.tried))
+func (f *flight) resume(last, readable uint64) []entry {
+	stored := f.settle(min(readable, f.tried))
 	entries := f.entries
 	f.entries, f.sent, f.bytes = nil, 0, 0
 	f.at, f.last = last, last

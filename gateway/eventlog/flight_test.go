@@ -40,7 +40,7 @@ func TestFlight(t *testing.T) {
 				}
 			}
 		}
-		settle(f.resume(uint64(before)))
+		settle(f.resume(uint64(before), uint64(before)))
 		lossless := true
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			switch rapid.IntRange(0, 9).Draw(t, "step") {
@@ -72,11 +72,11 @@ func TestFlight(t *testing.T) {
 					stream.stored = stream.stored[:rapid.IntRange(0, len(stream.stored)).Draw(t, "left")]
 				}
 				stream.inbox = nil
-				settle(f.resume(uint64(len(stream.stored))))
+				settle(f.resume(uint64(len(stream.stored)), uint64(len(stream.stored))))
 			}
 		}
 		stream.inbox = nil
-		settle(f.resume(uint64(len(stream.stored))))
+		settle(f.resume(uint64(len(stream.stored)), uint64(len(stream.stored))))
 		for e := f.next(); e != nil; e = f.next() {
 			stream.publish(e)
 		}
@@ -97,4 +97,22 @@ func TestFlight(t *testing.T) {
 			t.Fatalf("stored %v, want %v", stream.stored[before:], added)
 		}
 	})
+}
+
+// A write that broke off took its sequence and left nothing under it: its entry
+// is published again, behind it.
+func TestFlightTornWrite(t *testing.T) {
+	f := new(flight)
+	f.add([]entry{{subject: "ev.a", data: []byte("1")}, {subject: "ev.b", data: []byte("2")}, {subject: "ev.c", data: []byte("3")}})
+	for f.next() != nil {
+	}
+	f.settle(1)
+	if stored := f.resume(2, 1); len(stored) != 0 {
+		t.Errorf("stored: %v", stored)
+	}
+	for _, want := range []string{"ev.b", "ev.c"} {
+		if e := f.next(); e == nil || e.subject != want || e.seq < 3 {
+			t.Errorf("next: %+v, want %s behind 2", e, want)
+		}
+	}
 }

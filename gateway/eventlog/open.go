@@ -92,7 +92,7 @@ func (l *Log) begin(ctx context.Context, s *session) error {
 	known := max(old.least(), l.last.Load()) // what must be there
 	opening := Opening{
 		Clean:    old.Closed != nil || len(old.Epochs) == 0 && st.Last == 0,
-		LostTail: st.Last < known || end.seq < st.Last,
+		LostTail: min(st.Last, end.seq) < known || end.seq < st.Last && l.opening.Load() == nil, // later, what was not acknowledged is written again
 	}
 	if opening.LostTail {
 		opening.LostFrom = end.at

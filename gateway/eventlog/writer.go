@@ -159,8 +159,16 @@ func (w *writer) resume(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	readable := w.flight.acked // of an empty stream: who knows whether the rest was trimmed or never there
+	if st.First <= st.Last {
+		end, err := s.readable(ctx, st)
+		if err != nil {
+			return err
+		}
+		readable = end.seq
+	}
 	w.flight.add(w.l.intake.take())
-	w.stored(w.flight.resume(st.Last))
+	w.stored(w.flight.resume(st.Last, readable))
 	return nil
 }
 

@@ -93,8 +93,11 @@ func TestFullDisk(t *testing.T) {
 	if len(l.logged()) != said+rounds {
 		t.Errorf("%d records, want %d", len(l.logged()), said+rounds)
 	}
-	begin := l.all()[0].id
+	// From the first event on: a write that broke off may have taken the sequence
+	// before it, which then counts as trimmed.
 	want := l.logged()
+	begin := want[0].id
+	want = want[1:]
 	g.stop()
 	g.start()
 	again := g.newListener(t, token, "")
