@@ -316,7 +316,9 @@ func TestFeedsAreShared(t *testing.T) {
 func TestIdleFeedsAreBounded(t *testing.T) {
 	inHouse(t, 10, func(t *testing.T, h *house) {
 		ask := func(id string) *carrier {
-			return h.open(t, func(o *gateway.StreamOptions) { o.Subscription = subscribe(t, gateway.Query{IDs: []string{id}}, everything) })
+			return h.open(t, func(o *gateway.StreamOptions) {
+				o.Subscription = subscribe(t, gateway.Query{IDs: []string{id}}, everything)
+			})
 		}
 		for i := range 2 * gateway.MaxIdleFeeds {
 			ask(fmt.Sprint(i)).stop()

@@ -62,23 +62,6 @@ func readTree(d *json.Decoder) (any, error) {
 	return token, nil
 }
 
-func renderTree(v any) string {
-	var parts []string
-	switch v := v.(type) {
-	case object:
-		for _, m := range v {
-			parts = append(parts, string(must(json.Marshal(m.Name)))+":"+renderTree(m.Value))
-		}
-		return "{" + strings.Join(parts, ",") + "}"
-	case array:
-		for _, e := range v {
-			parts = append(parts, renderTree(e))
-		}
-		return "[" + strings.Join(parts, ",") + "]"
-	}
-	return string(must(json.Marshal(v)))
-}
-
 // refHidden says whether a value that is neither object nor array is kept from a
 // client: path leads to it, arrays left out.
 func refHidden(fields, redact []string, path []string) bool {
@@ -252,8 +235,6 @@ func refState(s string) string {
 func refAmong(values []string, v string, same func(string) string) bool {
 	return slices.ContainsFunc(values, func(w string) bool { return same(w) == same(v) })
 }
-
-func refExact(s string) string { return s }
 
 // refAll says whether a grant's list of sources, types or threads is "*".
 func refAll(values []string) bool { return len(values) == 1 && values[0] == "*" }

@@ -235,7 +235,7 @@ func TestUnannouncedFramesAreNotForgotten(t *testing.T) {
 		p.send("broken")
 		settle(30 * time.Second)
 		p.close(1000)
-		p = b.accept(t)
+		b.accept(t)
 		settle(0)
 		gap := to.taken()[1].Gap
 		if gap.Reason != gateway.GapUpstream || seconds(gap.From) != 1 {

@@ -351,11 +351,11 @@ func configPaths(of reflect.Type, prefix string) (paths []string) {
 	if of.Kind() != reflect.Struct {
 		return nil
 	}
-	for i := range of.NumField() {
-		key, _, _ := strings.Cut(of.Field(i).Tag.Get("key"), ",")
+	for field := range of.Fields() {
+		key, _, _ := strings.Cut(field.Tag.Get("key"), ",")
 		if key != "" {
 			paths = append(paths, prefix+key)
-			paths = append(paths, configPaths(of.Field(i).Type, prefix+key+".")...)
+			paths = append(paths, configPaths(field.Type, prefix+key+".")...)
 		}
 	}
 	return paths

@@ -146,13 +146,13 @@ func TestHeartbeatBlocked(t *testing.T) {
 		probe.close()
 		b.turn()
 		going, ending := b.open(timing, small), b.open(timing, small)
-		var sent string
+		var sent strings.Builder
 		for range fits {
-			sent += b.say(event("Small", 10))
+			sent.WriteString(b.say(event("Small", 10)))
 		}
 		b.pass(time.Second)
 		for _, c := range []*client{going, ending} {
-			if got := c.read(len(sent)); got != sent {
+			if got := c.read(len(sent.String())); got != sent.String() {
 				t.Fatalf("got %s", got)
 			}
 			if got := c.read(1); got != "" {
@@ -229,20 +229,20 @@ func TestExpiryOfTricklingReader(t *testing.T) {
 			sent = append(sent, event("Big", 64<<10))
 		}
 		b.say(sent...)
-		var got string
+		var got strings.Builder
 		for time.Now().Before(timing.Expires) {
-			got += c.read(8 << 10)
+			got.WriteString(c.read(8 << 10))
 			b.pass(time.Second)
 		}
-		got += c.drain()
-		whole := len(got)/len(blockOf(sent[0])) + 1
+		got.WriteString(c.drain())
+		whole := len(got.String())/len(blockOf(sent[0])) + 1
 		var want strings.Builder
 		for _, r := range sent[:whole] {
 			want.WriteString(blockOf(r))
 		}
-		rest, ok := strings.CutSuffix(got, byeOf(gateway.ByeExpired))
+		rest, ok := strings.CutSuffix(got.String(), byeOf(gateway.ByeExpired))
 		if !ok || !strings.HasPrefix(want.String(), rest) || !strings.HasSuffix(rest, "\"}}\n\n") {
-			t.Errorf("got %d bytes, %s", len(got), brief(got))
+			t.Errorf("got %d bytes, %s", len(got.String()), brief(got.String()))
 		}
 		c.close()
 		b.turn()
