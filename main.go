@@ -10,22 +10,19 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"sync"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -99,11 +96,17 @@ type commands struct {
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
+// A usageError is a fault of the command line itself.
+type usageError struct{ error }
+
+// run runs a command, which is given the program and, if it asks for it, the
+// configuration.
 func (p *program) run(args []string) int {
 	exited := -1
 	cli := new(commands)
 	parser, err := kong.New(cli, kong.Name("bellhop"), kong.Description("Live hotel data into browsers."),
-		kong.Writers(p.stdout, p.stderr), kong.Exit(func(code int) { exited = code }))
+		kong.Writers(p.stdout, p.stderr), kong.Exit(func(code int) { exited = code }), kong.Bind(p),
+		kong.BindToProvider(func() (*config.Config, error) { return config.Load(cli.Config, p.getenv) }))
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
@@ -112,152 +115,180 @@ func (p *program) run(args []string) int {
 	case exited >= 0: // --help was asked for
 		return exited
 	case err != nil:
-		fmt.Fprintln(p.stderr, "bellhop:", err)
+		err = usageError{err}
+	default:
+		err = command.Run()
+	}
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(p.stderr, "bellhop:", err)
+	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
-	if err := command.Run(p, cli); err != nil {
-		fmt.Fprintln(p.stderr, "bellhop:", err)
-		return exitFailed
-	}
-	return exitOK
+	return exitFailed
 }
 
 type serveCommand struct{}
 
-func (serveCommand) Run(p *program, c *commands) error {
-	cfg, err := config.Load(c.Config, p.getenv)
-	if err != nil {
-		return err
-	}
-	return p.serve(cfg, nil)
-}
+func (serveCommand) Run(p *program, cfg *config.Config) error { return p.serve(cfg, nil) }
 
-// serve runs the gateway until it is told to end. It is the one long function:
-// the order of beginning and ending is best read in one piece.
+// serve runs the gateway until it is told to end.
 func (p *program) serve(cfg *config.Config, demo *demo) error {
-	logger := newLogger(p.stderr, cfg.Log)
-	for _, warning := range cfg.Warnings() {
-		logger.Warn(warning)
-	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	revocations := newRevocationStore()
-	verifier, err := auth.New(authOptions(cfg, revocations, registry, logger))
-	if err != nil {
-		return err
-	}
-	sources, err := newSources(cfg, registry, logger)
-	if err != nil {
-		return err
-	}
-	server := web.New(webOptions(cfg, verifier, demo, registry, logger))
-	listen, err := listenOptions(cfg, demo)
-	if err != nil {
-		return err
-	}
-	listeners, err := server.Listen(p.drain, listen)
+	s, err := p.build(cfg, demo)
 	if err != nil {
 		return err
 	}
 	if demo != nil {
-		fmt.Fprintf(p.stdout, "http://%s/\nto cut the hotel's socket: curl -X POST http://%s/control/drop\n", listeners.Public(), demo.simulator)
+		fmt.Fprintf(p.stdout, "http://%s/\nto cut the hotel's socket: curl -X POST http://%s/control/drop\n", s.listeners.Public(), demo.simulator)
 	}
+	return s.run()
+}
 
-	// What fails ends everything; otherwise each part is ended below, in order.
-	parts, failed := errgroup.WithContext(context.Background())
-	begin := func(run func(context.Context) error) (end func()) {
-		ctx, cancel := context.WithCancel(failed)
-		done := make(chan struct{})
-		parts.Go(func() error { defer close(done); return run(ctx) })
-		return func() { cancel(); <-done }
+// A service is the gateway: its parts, and how they run together.
+type service struct {
+	*program
+	cfg      *config.Config
+	logger   *slog.Logger
+	registry *prometheus.Registry
+
+	revocations *auth.BucketStore
+	verifier    *auth.Verifier
+	sources     []gateway.Source
+	server      *web.Server
+	listeners   *web.Listeners
+
+	hub    atomic.Pointer[gateway.Hub] // nil until the log is open
+	opened chan struct{}               // one token: the log was opened, at the start or after trouble
+}
+
+// build makes the parts that need no log, and listens.
+func (p *program) build(cfg *config.Config, demo *demo) (*service, error) {
+	s := &service{
+		program: p, cfg: cfg, logger: cfg.Log.Logger(p.stderr), registry: prometheus.NewRegistry(),
+		revocations: auth.NewBucketStore(), opened: make(chan struct{}, 1),
 	}
-	defer context.AfterFunc(p.kill, listeners.Close)()
-	endListening := begin(listeners.Run) // not ready, and busy, until the log is open
-	endWatching := begin(server.Run)
-	var hub atomic.Pointer[gateway.Hub]
-	opened := make(chan struct{}, 1) // one token: the log was opened, at the start or after trouble
-	opened <- struct{}{}
-	log, err := openLog(p.drain, server, logger, eventlog.Options{
-		Dir: cmp.Or(cfg.Data, "data"), MaxAge: cfg.History.Age, MaxBytes: int64(cfg.History.Size), Sync: cfg.History.Sync,
-		Logger: logger, Registerer: registry,
-		OnHealth: func(err error) {
-			server.LogTrouble(err != nil)
-			if h := hub.Load(); h != nil {
-				h.LogTrouble(err != nil)
-			}
-			select {
-			case opened <- struct{}{}:
-			default:
-			}
-		},
-	})
+	s.opened <- struct{}{}
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, warning := range cfg.Warnings() {
+		s.logger.Warn(warning)
+	}
+	var err error
+	if s.verifier, err = auth.New(s.authOptions()); err != nil {
+		return nil, err
+	}
+	if s.sources, err = s.newSources(); err != nil {
+		return nil, err
+	}
+	s.server = web.New(s.webOptions(demo))
+	listen := web.Listen{Public: cfg.Listen, Admin: cfg.Admin, Metrics: cfg.MetricsListen, AnyPort: demo != nil}
+	if listen.TLS, err = cfg.ServerTLS(); err != nil {
+		return nil, err
+	}
+	s.listeners, err = s.server.Listen(p.drain, listen)
+	return s, err
+}
+
+// run begins the parts, the edge first, and ends them in the same order: nobody
+// is left who asks when the sources stop, and nothing comes when the log closes.
+func (s *service) run() error {
+	parts := newParts()
+	defer context.AfterFunc(s.kill, s.listeners.Close)()
+	parts.begin(s.listeners.Run) // not ready, and busy, until the log is open
+	parts.begin(s.server.Run)
+	log, err := s.openLog()
 	if err != nil {
-		endListening()
-		endWatching()
-		return errors.Join(err, parts.Wait())
+		return errors.Join(err, parts.end())
 	}
-	revocations.open(log)
-	endVerifying := begin(verifier.Run)
-	hub.Store(gateway.NewHub(gateway.HubOptions{Log: log, Encode: encode, Sources: sourceNames(cfg), Logger: logger, Registerer: registry}))
-	gw := &gateway.Gateway{Log: log, Keeper: log, Hub: hub.Load(), Sources: sources}
-	endGateway := begin(gw.Run)
-	endSaying := begin(func(ctx context.Context) error { return sayLost(ctx, log, gw, opened) })
+	s.revocations.Open(log.Bucket("revocations"))
+	parts.begin(s.verifier.Run)
+	gw := &gateway.Gateway{Log: log, Keeper: log, Hub: s.newHub(log), Sources: s.sources}
+	s.hub.Store(gw.Hub)
+	parts.begin(gw.Run)
+	parts.begin(func(ctx context.Context) error { return s.sayLost(ctx, log, gw) })
+	parts.begin(s.openStreams)
 
-	parts.Go(func() error {
-		for _, ready := range []<-chan struct{}{gw.Hub.Loaded(), revocations.known} {
-			select {
-			case <-ready:
-			case <-p.drain.Done():
-				return nil
-			case <-failed.Done():
-				return nil
-			}
-		}
-		server.Open(gw.Hub)
-		return nil
-	})
 	select {
-	case <-p.drain.Done():
-		server.Drain(p.kill)
-	case <-failed.Done():
+	case <-s.drain.Done():
+		s.server.Drain(s.kill)
+	case <-parts.failed.Done():
 	}
-	endListening()
-	endWatching()
-	endSaying()
-	endGateway()
-	endVerifying()
+	err = parts.end()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	err = errors.Join(parts.Wait(), log.Close(ctx))
-	logger.Info("stopped")
+	err = errors.Join(err, log.Close(ctx))
+	s.logger.Info("stopped")
 	return err
+}
+
+// parts run side by side, each until it is ended. What fails ends all.
+type parts struct {
+	group  *errgroup.Group
+	failed context.Context
+	ends   []func()
+}
+
+func newParts() *parts {
+	group, failed := errgroup.WithContext(context.Background())
+	return &parts{group: group, failed: failed}
+}
+
+func (p *parts) begin(run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(p.failed)
+	done := make(chan struct{})
+	p.group.Go(func() error { defer close(done); return run(ctx) })
+	p.ends = append(p.ends, func() { cancel(); <-done })
+}
+
+// end ends the parts one after the other, the first one first, and returns what
+// failed.
+func (p *parts) end() error {
+	for _, end := range p.ends {
+		end()
+	}
+	return p.group.Wait()
 }
 
 // openLog opens the log. On a full disk it tries until there is room: ending
 // would only have a supervisor begin the same again, with nobody answering.
-func openLog(ctx context.Context, server *web.Server, logger *slog.Logger, o eventlog.Options) (*eventlog.Log, error) {
+func (s *service) openLog() (*eventlog.Log, error) {
 	for {
-		log, err := eventlog.Open(ctx, o)
+		log, err := eventlog.Open(s.drain, eventlog.Options{
+			Dir: cmp.Or(s.cfg.Data, "data"), MaxAge: s.cfg.History.Age, MaxBytes: int64(s.cfg.History.Size), Sync: s.cfg.History.Sync,
+			Logger: s.logger, Registerer: s.registry, OnHealth: s.logHealth,
+		})
 		if !errors.Is(err, eventlog.ErrFull) {
-			server.LogTrouble(false)
+			s.server.LogTrouble(false)
 			return log, err
 		}
-		server.LogTrouble(true)
-		logger.Error("the log cannot be opened, trying again", "err", err, "retry", fullDiskRetry)
+		s.server.LogTrouble(true)
+		s.logger.Error("the log cannot be opened, trying again", "err", err, "retry", fullDiskRetry)
 		select {
 		case <-time.After(fullDiskRetry):
-		case <-ctx.Done():
+		case <-s.drain.Done():
 			return nil, err
 		}
 	}
 }
 
+// logHealth hears of the log's troubles, and with nil of their end.
+func (s *service) logHealth(err error) {
+	s.server.LogTrouble(err != nil)
+	if hub := s.hub.Load(); hub != nil {
+		hub.LogTrouble(err != nil)
+	}
+	select {
+	case s.opened <- struct{}{}:
+	default:
+	}
+}
+
 // sayLost announces, once, each tail that an opening of the log found lost.
-func sayLost(ctx context.Context, log *eventlog.Log, gw *gateway.Gateway, opened <-chan struct{}) error {
+func (s *service) sayLost(ctx context.Context, log *eventlog.Log, gw *gateway.Gateway) error {
 	var said eventlog.Opening
 	for {
 		select {
-		case <-opened:
+		case <-s.opened:
 		case <-ctx.Done():
 			return nil
 		}
@@ -272,12 +303,28 @@ func sayLost(ctx context.Context, log *eventlog.Log, gw *gateway.Gateway, opened
 	}
 }
 
-func newLogger(w io.Writer, c config.Log) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.Level}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+// openStreams lets streams be opened once everything kept is known.
+func (s *service) openStreams(ctx context.Context) error {
+	hub := s.hub.Load()
+	for _, known := range []<-chan struct{}{hub.Loaded(), s.verifier.Ready()} {
+		select {
+		case <-known:
+		case <-s.drain.Done():
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	s.server.Open(hub)
+	return nil
+}
+
+func (s *service) newHub(log gateway.Log) *gateway.Hub {
+	o := gateway.HubOptions{Log: log, Encode: encode, Logger: s.logger, Registerer: s.registry}
+	for _, source := range s.sources {
+		o.Sources = append(o.Sources, source.Name())
+	}
+	return gateway.NewHub(o)
 }
 
 // encode is the streams' encoder, for a hub that knows nothing of the wire.
@@ -285,89 +332,66 @@ func encode(dst []byte, retry time.Duration, id, name string, data []byte) []byt
 	return sse.Append(dst, sse.Block{Retry: retry, ID: id, Event: name, Data: data})
 }
 
-// listenOptions says where the gateway listens; the demo takes what is free.
-func listenOptions(cfg *config.Config, d *demo) (web.Listen, error) {
-	o := web.Listen{Public: cfg.Listen, Admin: cfg.Admin, Metrics: cfg.MetricsListen, AnyPort: d != nil}
-	if cfg.TLS != nil {
-		pair, err := tls.X509KeyPair([]byte(cfg.TLS.Cert.Contents), []byte(cfg.TLS.Key.Contents))
-		if err != nil {
-			return o, fmt.Errorf("tls: %w", err)
-		}
-		o.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	}
-	return o, nil
-}
-
-// sourceNames are those of the sources that this version can run.
-func sourceNames(cfg *config.Config) []string {
-	var out []string
-	for _, s := range cfg.Sources {
-		if s.Mews != nil {
-			out = append(out, s.Name)
-		}
-	}
-	return out
-}
-
 // newSources makes the sources that this version can run.
-func newSources(cfg *config.Config, r prometheus.Registerer, logger *slog.Logger) ([]gateway.Source, error) {
+func (s *service) newSources() ([]gateway.Source, error) {
 	var out []gateway.Source
-	metrics := mews.NewMetrics(r)
-	for _, s := range cfg.Sources {
-		if s.Mews == nil {
+	metrics := mews.NewMetrics(s.registry)
+	for _, c := range s.cfg.Sources {
+		if c.Mews == nil {
 			continue
 		}
-		o, err := mewsOptions(s)
+		o, err := mewsOptions(c)
 		if err != nil {
-			return nil, fmt.Errorf("source %s: %w", s.Name, err)
+			return nil, fmt.Errorf("source %s: %w", c.Name, err)
 		}
-		o.Metrics, o.Logger = metrics, logger
+		o.Metrics, o.Logger = metrics, s.logger
 		source, err := mews.NewSource(o)
 		if err != nil {
-			return nil, fmt.Errorf("source %s: %w", s.Name, err)
+			return nil, fmt.Errorf("source %s: %w", c.Name, err)
 		}
 		out = append(out, source)
 	}
 	return out, nil
 }
 
-func mewsOptions(s config.Source) (mews.Options, error) {
+func mewsOptions(s config.Source) (o mews.Options, err error) {
 	m := s.Mews
-	o := mews.Options{
+	if m == nil {
+		return o, errLater
+	}
+	o = mews.Options{
 		Name: s.Name, Socket: m.Socket, Keepalive: m.Keepalive, Types: mews.Types(m.Webhook != nil),
 		ClientToken: string(m.ClientToken), AccessToken: string(m.AccessToken),
 	}
 	if m.Environment != "" {
-		var err error
 		if o.Socket, _, err = mews.Addresses(m.Environment); err != nil {
 			return o, err
 		}
 	}
-	if m.CAFile.Path != "" {
-		roots, err := x509.SystemCertPool()
-		if err != nil {
-			return o, fmt.Errorf("system certificates: %w", err)
-		}
-		roots.AppendCertsFromPEM([]byte(m.CAFile.Contents)) // the configuration's check has parsed it
-		o.TLS = &tls.Config{RootCAs: roots}
-	}
-	return o, nil
+	o.TLS, err = m.ClientTLS()
+	return o, err
 }
 
-func authOptions(cfg *config.Config, store auth.RevocationStore, r prometheus.Registerer, logger *slog.Logger) auth.Options {
-	o := auth.Options{Leeway: cfg.Auth.Leeway, Store: store, Logger: logger, Registerer: r}
+func (s *service) authOptions() auth.Options {
+	return auth.Options{
+		Issuers: issuers(s.cfg), Leeway: s.cfg.Auth.Leeway, Store: s.revocations, Logger: s.logger, Registerer: s.registry,
+	}
+}
+
+func issuers(cfg *config.Config) (out []auth.Issuer) {
 	for _, i := range cfg.Auth.Issuers {
-		o.Issuers = append(o.Issuers, auth.Issuer{
+		out = append(out, auth.Issuer{
 			Name: i.Issuer, Audience: i.Audience, Sources: i.Sources,
 			Secret: []byte(i.Secret), PublicKeyPEM: []byte(i.PublicKeyFile.Contents), JWKSURL: i.JWKSURL,
 		})
 	}
-	return o
+	return out
 }
 
-func webOptions(cfg *config.Config, v *auth.Verifier, d *demo, r *prometheus.Registry, logger *slog.Logger) web.Options {
+func (s *service) webOptions(demo *demo) web.Options {
+	cfg := s.cfg
 	o := web.Options{
-		BasePath: cfg.BasePath, Proxies: cfg.Proxies, Verifier: v,
+		BasePath: cfg.BasePath, Proxies: cfg.Proxies, Verifier: s.verifier,
 		CrossSite: cfg.Auth.Cookie.CrossSite, QueryToken: cfg.Auth.Query,
 		Origins: cfg.CORS.Origins, Credentials: cfg.CORS.Credentials,
 		Stream: web.Stream{
@@ -377,81 +401,16 @@ func webOptions(cfg *config.Config, v *auth.Verifier, d *demo, r *prometheus.Reg
 		Limits:   web.Limits(cfg.Limits),
 		Drain:    web.Drain(cfg.Drain),
 		Admin:    web.Admin{Address: cfg.Admin, Token: string(cfg.AdminToken)},
-		Registry: r, Logger: logger,
+		Registry: s.registry, Logger: s.logger,
 	}
 	if cfg.Static.Enabled {
 		o.Static = static.Files
 	}
-	if d != nil {
-		o.Demo = &web.Demo{Hotel: d.hotel, Mint: d.mint}
+	if demo != nil {
+		o.Demo = &demo.Demo
 	}
 	return o
 }
-
-// revocationStore keeps revoked tokens beside the log. The verifier needs it
-// before the log is open, and waits.
-type revocationStore struct {
-	log    *eventlog.Log // set before opened is closed
-	opened chan struct{}
-	known  chan struct{} // closed when the verifier knows what is kept: until then it judges no token
-	tell   sync.Once     // closes known
-}
-
-func newRevocationStore() *revocationStore {
-	return &revocationStore{opened: make(chan struct{}), known: make(chan struct{})}
-}
-
-func (s *revocationStore) open(log *eventlog.Log) {
-	s.log = log
-	close(s.opened)
-}
-
-// Save implements [auth.RevocationStore].
-func (s *revocationStore) Save(ctx context.Context, r auth.Revocation) error {
-	value, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	return s.log.Bucket("revocations").Put(ctx, r.Token, value)
-}
-
-// Watch implements [auth.RevocationStore]. Nobody but this process writes to an
-// embedded log, so there is nothing to hear of later.
-func (s *revocationStore) Watch(ctx context.Context, found func([]auth.Revocation)) error {
-	select {
-	case <-s.opened:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	bucket := s.log.Bucket("revocations")
-	values, err := bucket.All(ctx)
-	if err != nil {
-		return err
-	}
-	kept, over := []auth.Revocation{}, []string{}
-	for key, value := range values {
-		var r auth.Revocation
-		if err := json.Unmarshal(value, &r); err != nil {
-			return fmt.Errorf("revocation %s: %w", key, err)
-		}
-		if r.Until.After(time.Now()) {
-			kept = append(kept, r)
-		} else {
-			over = append(over, key)
-		}
-	}
-	found(kept)
-	s.tell.Do(func() { close(s.known) })
-	for _, key := range over { // last: no token may wait for what a full disk refuses
-		if err := bucket.Delete(ctx, key); err != nil {
-			return err
-		}
-	}
-	<-ctx.Done()
-	return ctx.Err()
-}
-
-// The demo: a simulated hotel, the gateway, and its pages.
 
 type demoCommand struct {
 	Seed  uint64  `default:"1" help:"Another hotel for each seed."`
@@ -460,23 +419,12 @@ type demoCommand struct {
 
 // A demo is what the demo adds to the gateway.
 type demo struct {
-	simulated *simulator.Hotel
-	simulator net.Addr // where it listens
-	began     time.Time
-	secret    []byte
+	web.Demo
+	simulator net.Addr
 }
 
-const (
-	demoIssuer   = "bellhop-demo"
-	demoTokenTTL = 10 * time.Minute // short, so that a page left open shows how it renews
-)
-
-func (c demoCommand) Run(p *program, _ *commands) error {
-	hotel, err := simulator.New(simulator.Options{Seed: c.Seed, Speed: c.Speed, SayAll: true})
-	if err != nil {
-		return err
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func (c demoCommand) Run(p *program) error {
+	hotels, listener, err := openSimulator("127.0.0.1:0", simulator.Options{Seed: c.Seed, Speed: c.Speed, Rooms: 48, Hotels: 1, SayAll: true})
 	if err != nil {
 		return err
 	}
@@ -485,24 +433,19 @@ func (c demoCommand) Run(p *program, _ *commands) error {
 		return err
 	}
 	defer os.RemoveAll(data)
-	d := &demo{simulated: hotel.Hotels()[0], simulator: listener.Addr(), began: time.Now(), secret: make([]byte, 32)}
-	rand.Read(d.secret)
-	d.simulated.Skip(3 * time.Hour) // into the morning, when the rooms are in every state
-	cfg, err := config.Parse("demo", fmt.Appendf(nil, demoConfig, data, listener.Addr(), d.simulated.AccessToken(),
-		demoIssuer, hex.EncodeToString(d.secret)), func(string) (string, bool) { return "", false })
+	hotel := hotels.Hotels()[0]
+	hotel.Skip(3 * time.Hour) // into the morning, when the rooms are in every state
+	text := fmt.Appendf(nil, demoConfig, data, listener.Addr(), hotel.AccessToken(), rand.Text()+rand.Text())
+	cfg, err := config.Parse("demo", text, func(string) (string, bool) { return "", false })
 	if err != nil {
 		return err
 	}
-	d.secret = []byte(cfg.Auth.Issuers[0].Secret)
 
 	upstream, stop := context.WithCancel(context.Background())
 	var simulating errgroup.Group
-	server := &http.Server{Handler: hotel.Handler(), ReadHeaderTimeout: closeTimeout}
-	simulating.Go(func() error { return hotel.Run(upstream) })
-	simulating.Go(func() error { server.Serve(listener); return nil })
-	err = p.serve(cfg, d)
+	simulating.Go(func() error { return simulate(upstream, hotels, listener) })
+	err = p.serve(cfg, &demo{newDemo(cfg, hotel.Layout()), listener.Addr()})
 	stop()
-	server.Close()
 	return errors.Join(err, simulating.Wait())
 }
 
@@ -514,63 +457,25 @@ admin: 127.0.0.1:0
 sources:
   - name: hotel
     mews: {socket: "ws://%[2]s", api: "http://%[2]s", client_token: ` + simulator.ClientToken + `, access_token: %[3]q, keepalive: 5s}
-auth: {issuers: [{issuer: %[4]q, audience: bellhop, secret: %[5]q}]}
+auth: {issuers: [{issuer: bellhop-demo, audience: bellhop, secret: %[4]q}]}
 static: {enabled: true}
 stream: {heartbeat: 5s}
 drain: {delay: 0s, spread: 0s, linger: 0s}
 log: {level: warn}
 `
 
-// hotel is what the page wants to know of the rooms before their names come with
-// the events.
-func (d *demo) hotel() any {
-	layout := d.simulated.Layout()
-	return map[string]any{
-		"source": "hotel", "name": layout.Hotel, "since": d.began.UTC().Format(time.RFC3339Nano),
-		"rooms": layout.Rooms, "categories": layout.Categories, "rates": layout.Rates,
-		"roles": []string{"frontdesk", "housekeeper", "revenue", "guest"},
+func newDemo(cfg *config.Config, hotel simulator.Layout) web.Demo {
+	return web.Demo{
+		Issuer: issuers(cfg)[0], Source: cfg.Sources[0].Name, Name: hotel.Hotel, Since: time.Now(),
+		GuestRoom: hotel.Rooms[0].ID, Rooms: hotel.Rooms, Categories: hotel.Categories, Rates: hotel.Rates,
 	}
-}
-
-// mint returns a token for a role; the role is its subject, too.
-func (d *demo) mint(role string) (string, time.Time, bool) {
-	hotel := []string{"hotel"}
-	var grants []auth.Grant
-	switch role {
-	case "frontdesk":
-		grants = []auth.Grant{{Sources: hotel, Types: []string{"*"}}}
-	case "housekeeper":
-		grants = []auth.Grant{
-			{Sources: hotel, Types: []string{"Resource"}},
-			{Sources: hotel, Types: []string{"Reservation"}, States: []string{"Started", "Processed"}, Redact: []string{"event.StartUtc"}},
-		}
-	case "revenue":
-		grants = []auth.Grant{{Sources: hotel, Types: []string{"PriceUpdate", "Reservation"}}}
-	case "guest":
-		room := d.simulated.Layout().Rooms[0].ID
-		grants = []auth.Grant{{
-			Sources: hotel, Types: []string{"Reservation", "Resource"}, Resources: []string{room},
-			Fields: []string{"event.State", "event.StartUtc", "event.EndUtc", "event.AssignedResourceId"},
-		}}
-	default:
-		return "", time.Time{}, false
-	}
-	expires := time.Now().Add(demoTokenTTL).Truncate(time.Second)
-	token, err := auth.Mint(d.secret, auth.Claims{
-		Issuer: demoIssuer, Audience: "bellhop", Subject: role, Expires: expires, Grants: grants,
-	})
-	return token, expires.UTC(), err == nil
 }
 
 type checkCommand struct {
 	Connect bool `help:"Also try each upstream's socket."`
 }
 
-func (c checkCommand) Run(p *program, cli *commands) error {
-	cfg, err := config.Load(cli.Config, p.getenv)
-	if err != nil {
-		return err
-	}
+func (c checkCommand) Run(p *program, cfg *config.Config) error {
 	for _, warning := range cfg.Warnings() {
 		fmt.Fprintln(p.stderr, "bellhop: warning:", warning)
 	}
@@ -579,23 +484,18 @@ func (c checkCommand) Run(p *program, cli *commands) error {
 		return nil
 	}
 	var failed error
-	for _, s := range cfg.Sources {
-		err := p.connect(s)
-		if err != nil {
-			failed = errors.New("not every upstream can be reached")
-			fmt.Fprintf(p.stdout, "source %s: %v\n", s.Name, err)
-			continue
+	for _, source := range cfg.Sources {
+		found := "ok"
+		if err := p.probe(source); err != nil {
+			found, failed = err.Error(), errors.New("not every upstream can be reached")
 		}
-		fmt.Fprintf(p.stdout, "source %s: ok\n", s.Name)
+		fmt.Fprintf(p.stdout, "source %s: %s\n", source.Name, found)
 	}
 	return failed
 }
 
-func (p *program) connect(s config.Source) error {
-	if s.Mews == nil {
-		return errors.New("not in this version")
-	}
-	o, err := mewsOptions(s)
+func (p *program) probe(source config.Source) error {
+	o, err := mewsOptions(source)
 	if err != nil {
 		return err
 	}
@@ -610,29 +510,19 @@ type tokenCommand struct {
 	Issuer  string        `help:"Which of the configured issuers with a secret; the first by default."`
 }
 
-func (c tokenCommand) Run(p *program, cli *commands) error {
-	cfg, err := config.Load(cli.Config, p.getenv)
-	if err != nil {
-		return err
+func (c tokenCommand) Run(p *program, cfg *config.Config) error {
+	if c.TTL <= 0 {
+		return usageError{errors.New("--ttl: want more than nothing")}
 	}
-	i := slices.IndexFunc(cfg.Auth.Issuers, func(i config.Issuer) bool {
-		return i.Secret != "" && (c.Issuer == "" || c.Issuer == i.Issuer)
+	list := issuers(cfg)
+	i := slices.IndexFunc(list, func(i auth.Issuer) bool {
+		return len(i.Secret) > 0 && (c.Issuer == "" || c.Issuer == i.Name)
 	})
 	if i < 0 {
 		return errors.New("no issuer with a secret is configured under this name; only they can mint")
 	}
-	issuer := cfg.Auth.Issuers[i]
-	if c.TTL <= 0 {
-		return errors.New("--ttl: want more than nothing")
-	}
-	for _, source := range c.Source {
-		if issuer.Sources != nil && source != "*" && !slices.Contains(issuer.Sources, source) {
-			return fmt.Errorf("--source %s: the issuer may give %v only", source, issuer.Sources)
-		}
-	}
-	token, err := auth.Mint([]byte(issuer.Secret), auth.Claims{
-		Issuer: issuer.Issuer, Audience: issuer.Audience, Subject: c.Subject, Expires: time.Now().Add(c.TTL),
-		Grants: []auth.Grant{{Sources: c.Source, Types: c.Type}},
+	token, err := list[i].Mint(auth.Claims{
+		Subject: c.Subject, Expires: time.Now().Add(c.TTL), Grants: []auth.Grant{{Sources: c.Source, Types: c.Type}},
 	})
 	if err != nil {
 		return err
@@ -647,8 +537,11 @@ type tailCommand struct {
 	LastEventID string `help:"The position to go on from."`
 }
 
-func (c tailCommand) Run(p *program, _ *commands) error {
-	logger := newLogger(p.stderr, config.Log{Level: slog.LevelInfo})
+func (c tailCommand) Run(p *program) error {
+	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return usageError{errors.New("url: want an absolute http or https address")} // not repeated: it may hold a token
+	}
+	logger := slog.New(slog.NewTextHandler(p.stderr, nil))
 	return tail.Run(p.drain, tail.Options{URL: c.URL, Token: c.Token, LastEventID: c.LastEventID, Logger: logger}, func(e tail.Event) error {
 		_, err := p.stdout.Write(sse.Append(nil, sse.Block{ID: e.ID, Event: e.Name, Data: e.Data}))
 		return err
@@ -656,20 +549,31 @@ func (c tailCommand) Run(p *program, _ *commands) error {
 }
 
 type simulateCommand struct {
-	Listen string  `default:"127.0.0.1:7070" help:"Where the simulated Mews listens."`
-	Seed   uint64  `default:"1" help:"Another hotel for each seed."`
-	Speed  float64 `default:"4" help:"Minutes of the hotels' day in a second."`
-	Rooms  int     `default:"48" help:"Rooms of each hotel."`
-	Hotels int     `default:"1" help:"How many hotels; the second's access token ends in -2, and so on."`
-	SayAll bool    `help:"Tell each new socket the present state of all rooms and reservations."`
+	Listen    string        `default:"127.0.0.1:7070" help:"Where the simulated Mews listens."`
+	Seed      uint64        `default:"1" help:"Another hotel for each seed."`
+	Speed     float64       `default:"4" help:"Minutes of the hotels' day in a second."`
+	Rooms     int           `default:"48" help:"Rooms of each hotel."`
+	Hotels    int           `default:"1" help:"How many hotels; the second's access token ends in -2, and so on."`
+	TimeZone  string        `default:"Europe/Prague" help:"Where the hotels are, by its IANA name."`
+	SayAll    bool          `help:"Tell each new socket the present state of all rooms and reservations."`
+	Quirks    string        `help:"How often frames are odd, from 0 to 1, like duplicates=0.1,nulls=0.5."`
+	Ping      time.Duration `help:"The time between the simulator's own pings; none without it."`
+	BadTokens string        `default:"401" help:"What wrong tokens get: an HTTP status, or close."`
 }
 
-func (c simulateCommand) Run(p *program, _ *commands) error {
-	hotels, err := simulator.New(simulator.Options{Seed: c.Seed, Speed: c.Speed, Rooms: c.Rooms, Hotels: c.Hotels, SayAll: c.SayAll})
+func (c simulateCommand) Run(p *program) error {
+	quirks, err := simulator.ParseQuirks(c.Quirks)
 	if err != nil {
-		return err
+		return usageError{fmt.Errorf("--quirks: %w", err)}
 	}
-	listener, err := net.Listen("tcp", c.Listen)
+	refusal, err := parseRefusal(c.BadTokens)
+	if err != nil {
+		return usageError{fmt.Errorf("--bad-tokens: %w", err)}
+	}
+	hotels, listener, err := openSimulator(c.Listen, simulator.Options{
+		Seed: c.Seed, Speed: c.Speed, Rooms: c.Rooms, Hotels: c.Hotels, TimeZone: c.TimeZone,
+		SayAll: c.SayAll, Quirks: quirks, Ping: c.Ping, BadTokens: refusal,
+	})
 	if err != nil {
 		return err
 	}
@@ -677,11 +581,44 @@ func (c simulateCommand) Run(p *program, _ *commands) error {
 	for _, h := range hotels.Hotels() {
 		fmt.Fprintf(p.stdout, "%s: client token %s, access token %s\n", h.Name(), simulator.ClientToken, h.AccessToken())
 	}
+	return simulate(p.drain, hotels, listener)
+}
+
+// parseRefusal reads an HTTP status, or "close" for a socket that is accepted and
+// closed for violating a policy.
+func parseRefusal(text string) (simulator.Refusal, error) {
+	const reason, violation = "Invalid tokens.", 1008 // RFC 6455, 7.4.1
+	if text == "close" {
+		return simulator.Refusal{Close: violation, Reason: reason}, nil
+	}
+	status, err := strconv.Atoi(text)
+	if err != nil || status == 0 {
+		return simulator.Refusal{}, errors.New("want an HTTP status, or close")
+	}
+	return simulator.Refusal{Status: status, Reason: reason}, nil
+}
+
+// openSimulator makes the simulator that flags ask for, and listens for it. A 0
+// among them must not become the default that it is in the options.
+func openSimulator(address string, o simulator.Options) (*simulator.Simulator, net.Listener, error) {
+	if o.Speed == 0 || o.Rooms == 0 || o.Hotels == 0 {
+		return nil, nil, usageError{errors.New("simulator: speed, rooms and hotels must be above 0")}
+	}
+	hotels, err := simulator.New(o)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	listener, err := net.Listen("tcp", address)
+	return hotels, listener, err
+}
+
+// simulate serves the simulated hotels at l until ctx ends.
+func simulate(ctx context.Context, hotels *simulator.Simulator, l net.Listener) error {
 	server := &http.Server{Handler: hotels.Handler(), ReadHeaderTimeout: closeTimeout}
-	group, ctx := errgroup.WithContext(p.drain)
+	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return hotels.Run(ctx) })
 	group.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
@@ -691,13 +628,16 @@ func (c simulateCommand) Run(p *program, _ *commands) error {
 	return group.Wait()
 }
 
+// errLater is said of what the command line and the configuration know already.
+var errLater = errors.New("not in this version")
+
 type laterCommand struct{}
 
-func (laterCommand) Run(*program, *commands) error { return errors.New("not in this version") }
+func (laterCommand) Run() error { return errLater }
 
 type versionCommand struct{}
 
-func (versionCommand) Run(p *program, _ *commands) error {
+func (versionCommand) Run(p *program) error {
 	version := "(unknown)"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version = info.Main.Version

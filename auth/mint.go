@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -10,7 +11,7 @@ import (
 
 // Claims are what [Mint] puts into a token.
 type Claims struct {
-	Issuer   string
+	Issuer   string // [Issuer.Mint] sets it, and Audience
 	Audience string
 	Subject  string
 	ID       string    // the jti; empty is none
@@ -48,4 +49,18 @@ func Mint(secret []byte, c Claims) (string, error) {
 		return "", fmt.Errorf("check token: %w", err)
 	}
 	return raw, nil
+}
+
+// Mint returns a token of the issuer, which has a secret. A source that its
+// ceiling would take away again is an error.
+func (i Issuer) Mint(c Claims) (string, error) {
+	for _, g := range c.Grants {
+		for _, source := range g.Sources {
+			if i.Sources != nil && source != all && !slices.Contains(i.Sources, source) {
+				return "", fmt.Errorf("source %s: the issuer may give %v only", source, i.Sources)
+			}
+		}
+	}
+	c.Issuer, c.Audience = i.Name, i.Audience
+	return Mint(i.Secret, c)
 }

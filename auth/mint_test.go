@@ -77,3 +77,37 @@ func TestMintRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An issuer's token is its own, and has what its ceiling leaves it.
+func TestIssuerMints(t *testing.T) {
+	narrow := auth.Issuer{Name: iss, Audience: aud, Secret: secret, Sources: []string{"prague", "brno"}}
+	for _, tt := range []struct {
+		issuer auth.Issuer
+		ask    []string
+		want   []string // nil for an error
+	}{
+		{hotel(), []string{"*"}, []string{"*"}},
+		{hotel(), []string{"elsewhere"}, []string{"elsewhere"}},
+		{narrow, []string{"*"}, []string{"prague", "brno"}},
+		{narrow, []string{"brno"}, []string{"brno"}},
+		{narrow, []string{"brno", "elsewhere"}, nil},
+	} {
+		raw, err := tt.issuer.Mint(auth.Claims{
+			Issuer: "somebody else", Subject: "s", Expires: time.Now().Add(time.Hour),
+			Grants: []auth.Grant{{Sources: []string{"brno"}, Types: []string{"*"}}, {Sources: tt.ask, Types: []string{"*"}}},
+		})
+		if tt.want == nil {
+			if err == nil || err.Error() != "source elsewhere: the issuer may give [prague brno] only" {
+				t.Errorf("%v: got %v", tt.ask, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := mustVerify(t, newVerifier(t, tt.issuer), raw)
+		if diff := cmp.Diff(tt.want, token.Grants[1].Sources); diff != "" || token.Issuer != iss {
+			t.Errorf("%v: issuer %s, sources (-want +got):\n%s", tt.ask, token.Issuer, diff)
+		}
+	}
+}

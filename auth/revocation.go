@@ -72,7 +72,7 @@ func (v *Verifier) watch(ctx context.Context) {
 		}
 		err := v.store.Watch(ctx, func(list []Revocation) {
 			v.revoke(list)
-			v.informed.Store(true)
+			v.inform()
 		})
 		if ctx.Err() == nil {
 			v.log.Warn("watch of revocations ended", "err", err)

@@ -48,7 +48,8 @@ type Verifier struct {
 	issuers     atomic.Pointer[issuers]
 	cache       expiring[[sha256.Size]byte, verdict]
 	revocations expiring[string, struct{}]
-	informed    atomic.Bool // the store's revocations are known
+	informed    chan struct{} // closed once the store's revocations are known
+	inform      func()        // closes informed
 	changed     broadcast
 }
 
@@ -66,11 +67,12 @@ func New(o Options) (*Verifier, error) {
 		return nil, errors.New("leeway is negative")
 	}
 	v := &Verifier{
-		leeway: o.Leeway,
-		store:  o.Store,
-		log:    o.Logger,
-		parser: jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation()),
-		times:  jwt.NewValidator(jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(o.Leeway)),
+		leeway:   o.Leeway,
+		store:    o.Store,
+		log:      o.Logger,
+		informed: make(chan struct{}),
+		parser:   jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation()),
+		times:    jwt.NewValidator(jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(o.Leeway)),
 	}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
@@ -82,7 +84,10 @@ func New(o Options) (*Verifier, error) {
 	client.CheckRedirect = sameHost
 	v.client = &client
 	v.cache.limit = maxCached
-	v.informed.Store(o.Store == nil)
+	v.inform = sync.OnceFunc(func() { close(v.informed) })
+	if o.Store == nil {
+		v.inform()
+	}
 	v.metrics = newMetrics(o.Registerer, v.revocations.size)
 	v.issuers.Store(&issuers{replaced: make(chan struct{})})
 	if err := v.SetIssuers(o.Issuers); err != nil {
@@ -105,6 +110,10 @@ func (v *Verifier) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Ready returns a channel that is closed once the store's revocations are known.
+// Until then [Verifier.Verify] accepts no token.
+func (v *Verifier) Ready() <-chan struct{} { return v.informed }
 
 // refresh keeps the key sets of one generation of issuers fresh until another
 // takes its place.
@@ -153,7 +162,9 @@ func (v *Verifier) verify(raw string) (*Token, error) {
 		}
 		v.cache.put(sum, verdict{t, is}, t.end)
 	}
-	if !v.informed.Load() {
+	select {
+	case <-v.informed:
+	default:
 		return nil, ErrUnavailable
 	}
 	if v.revoked(t) {

@@ -53,6 +53,7 @@ var charters = map[string]room{
 		ours:    []string{"bellhop/gateway"},
 		theirs:  []string{"github.com/nats-io/nats-server/v2/server", "github.com/nats-io/nats.go", metricsModule, "golang.org/x/sys/unix"},
 	},
+	"bellhop/gateway/gatewaytest": {charter: "a log in memory, for tests alone: no row above or below has it", ours: []string{"bellhop/gateway"}},
 	"bellhop/gateway/mews": {
 		charter: "one upstream's dialect",
 		ours:    []string{"bellhop/gateway"},

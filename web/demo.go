@@ -3,23 +3,85 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
+
+	"bellhop/auth"
 )
 
-// Demo is what the demo serves besides: its hotel's layout, and tokens for
-// whoever asks.
+// demoTokenTTL is short, so that a page left open shows how it renews.
+const demoTokenTTL = 10 * time.Minute
+
+// Demo is what the demo serves besides: what its hotel is called, room by room,
+// and tokens for whoever asks.
 type Demo struct {
-	// Hotel returns what GET /demo/hotel answers, as JSON.
-	Hotel func() any
-	// Mint returns a token for a role, or false when there is no such role.
-	Mint func(role string) (token string, expires time.Time, ok bool)
+	Issuer auth.Issuer // of the tokens; with a secret
+
+	// The hotel, as the page wants to know it before its names come with the
+	// events.
+	Source    string
+	Name      string
+	Since     time.Time
+	GuestRoom string // the id of the one room that a guest sees
+	// The lists of rooms, categories and rates go out as JSON.
+	Rooms, Categories, Rates any
+}
+
+// A demoRole is what somebody in the hotel may see.
+type demoRole struct {
+	name   string
+	grants []auth.Grant
+}
+
+// roles are those that the page offers, its first one first.
+func (d *Demo) roles() []demoRole {
+	hotel := []string{d.Source}
+	return []demoRole{
+		{"frontdesk", []auth.Grant{{Sources: hotel, Types: []string{"*"}}}},
+		{"housekeeper", []auth.Grant{
+			{Sources: hotel, Types: []string{"Resource"}},
+			{Sources: hotel, Types: []string{"Reservation"}, States: []string{"Started", "Processed"}, Redact: []string{"event.StartUtc"}},
+		}},
+		{"revenue", []auth.Grant{{Sources: hotel, Types: []string{"PriceUpdate", "Reservation"}}}},
+		{"guest", []auth.Grant{{
+			Sources: hotel, Types: []string{"Reservation", "Resource"}, Resources: []string{d.GuestRoom},
+			Fields: []string{"event.State", "event.StartUtc", "event.EndUtc", "event.AssignedResourceId"},
+		}}},
+	}
+}
+
+// demoToken is what POST /demo/token answers.
+type demoToken struct {
+	Token   string    `json:"token"`
+	Role    string    `json:"role"`
+	Expires time.Time `json:"expires"`
+}
+
+// mint returns a token for a role, which is its subject too, or false where
+// there is no such role.
+func (d *Demo) mint(role string) (demoToken, bool) {
+	roles := d.roles()
+	i := slices.IndexFunc(roles, func(r demoRole) bool { return r.name == role })
+	if i < 0 {
+		return demoToken{}, false
+	}
+	expires := time.Now().Add(demoTokenTTL).Truncate(time.Second).UTC()
+	token, err := d.Issuer.Mint(auth.Claims{Subject: role, Expires: expires, Grants: roles[i].grants})
+	return demoToken{token, role, expires}, err == nil
 }
 
 func (s *Server) serveDemoHotel(w http.ResponseWriter, r *http.Request) *problem {
 	if p := getOnly(w, r); p != nil {
 		return p
 	}
-	writeJSON(w, http.StatusOK, s.demo.Hotel())
+	var roles []string
+	for _, role := range s.demo.roles() {
+		roles = append(roles, role.name)
+	}
+	writeJSON(w, http.StatusOK, map[string]any{
+		"source": s.demo.Source, "name": s.demo.Name, "since": s.demo.Since.UTC(),
+		"rooms": s.demo.Rooms, "categories": s.demo.Categories, "rates": s.demo.Rates, "roles": roles,
+	})
 	return nil
 }
 
@@ -38,10 +100,10 @@ func (s *Server) serveDemoToken(w http.ResponseWriter, r *http.Request) *problem
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1024)).Decode(&ask); err != nil {
 		return new(problemQuery("role", `the body must be like {"role":"frontdesk"}`))
 	}
-	token, expires, ok := s.demo.Mint(ask.Role)
+	token, ok := s.demo.mint(ask.Role)
 	if !ok {
 		return new(problemQuery("role", "there is no such role"))
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"token": token, "role": ask.Role, "expires": expires})
+	writeJSON(w, http.StatusOK, token)
 	return nil
 }

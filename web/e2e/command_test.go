@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -56,6 +55,7 @@ func TestExitCodes(t *testing.T) {
 		{"check upstreams", []string{"check", "--connect", "--config", good}, 0, `source prague: ok\nsource brno: ok\n$`, nil},
 		{"token", []string{"token", "--source", "prague", "--config", good}, 0, `^[\w-]+\.[\w-]+\.[\w-]+\n$`, nil},
 		{"token without a secret", []string{"token", "--source", "prague", "--config", keyed}, 1, `^$`, []string{"secret"}},
+		{"token for no time", []string{"token", "--source", "prague", "--ttl", "0s", "--config", good}, 2, `^$`, []string{"--ttl"}},
 		{"token of no source", []string{"token", "--config", good}, 2, `^$`, []string{"--source"}},
 		{"erase", []string{"erase"}, 1, `^$`, []string{"not in this version"}},
 		{"explain", []string{"explain"}, 1, `^$`, []string{"not in this version"}},
@@ -93,6 +93,42 @@ func TestExitCodes(t *testing.T) {
 			t.Errorf("code %d; %s%s", code, stdout, stderr)
 		}
 	})
+}
+
+// TestWrongUsage runs commands whose arguments cannot work.
+func TestWrongUsage(t *testing.T) {
+	t.Parallel()
+	nothing := t.TempDir()
+	for _, c := range []struct{ line, want string }{
+		{"tail foo", "http"},
+		{"tail ftp://127.0.0.1/events?access_token=hidden-words", "http"},
+		{"tail http://", "http"},
+		{"tail %zz-hidden-words", "http"},
+		{"demo --speed 0", "speed"},
+		{"simulate --speed 0", "speed"},
+		{"simulate --speed=-4", "speed"},
+		{"simulate --speed fast", "speed"},
+		{"simulate --rooms 0", "rooms"},
+		{"simulate --rooms=-1", "rooms"},
+		{"simulate --rooms 1000000", "rooms"},
+		{"simulate --hotels 0", "hotels"},
+		{"simulate --hotels=-1", "hotels"},
+		{"simulate --time-zone Nowhere/Atoll", "time zone"},
+		{"simulate --ping=-1s", "ping"},
+		{"simulate --quirks nonsense=1", "--quirks"},
+		{"simulate --quirks duplicates=2", "--quirks"},
+		{"simulate --bad-tokens rudely", "--bad-tokens"},
+		{"simulate --bad-tokens 0", "--bad-tokens"},
+		{"simulate --bad-tokens 999", "999"},
+	} {
+		code, stdout, stderr := run(t, nothing, nil, strings.Fields(c.line)...)
+		if code != 2 || stdout != "" || !strings.HasPrefix(stderr, "bellhop: ") || !strings.Contains(stderr, c.want) {
+			t.Errorf("%s: code %d, want 2; %s%s", c.line, code, stdout, stderr)
+		}
+		if strings.Contains(stderr, "hidden-words") {
+			t.Errorf("%s: repeats what may be a secret: %s", c.line, stderr)
+		}
+	}
 }
 
 // TestFolderInUse starts a second process on one data folder.
@@ -248,36 +284,6 @@ func TestDemo(t *testing.T) {
 	lines.end()
 	if err := demo.Wait(); err != nil {
 		t.Errorf("the demo ends with %v", err)
-	}
-}
-
-// TestSimulate runs the simulated upstream as a process, and a gateway behind it.
-func TestSimulate(t *testing.T) {
-	t.Parallel()
-	address := freeAddress(t)
-	simulate := program(t.TempDir(), nil, "simulate", "--listen", address, "--speed", "60", "--hotels", "2", "--say-all")
-	lines := startLines(t, simulate)
-	if first := lines.next(); first != "ws://"+address {
-		t.Errorf("the first line is %q", first)
-	}
-	config := []string{"sources:"}
-	for i := range 2 {
-		line := lines.next()
-		token := line[strings.LastIndexByte(line, ' ')+1:]
-		config = append(config, fmt.Sprintf("  - {name: %s, mews: {socket: \"ws://%s\", api: \"http://%s\", client_token: %s, access_token: %s}}",
-			hotelNames[i], address, address, simulator.ClientToken, token))
-	}
-	g := startGateway(t, append(config, issuer)...)
-	first, second := g.listen(t, allOf(t, "prague"), ""), g.listen(t, allOf(t, "brno"), "")
-	first.match("an event", func(b block) bool { return !b.control() })
-	second.match("an event", func(b block) bool { return !b.control() })
-	if err := simulate.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	first.awaitSource("prague", "down")
-	lines.end()
-	if err := simulate.Wait(); err != nil {
-		t.Errorf("the simulator ends with %v", err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"bellhop/gateway"
+	"bellhop/gateway/gatewaytest"
 	"bellhop/web/pump"
 )
 
@@ -57,13 +58,13 @@ func byeOf(reason string) string {
 
 // A house is a log and a hub that tails it.
 type house struct {
-	log  *memoryLog
+	log  *gatewaytest.Log
 	hub  *gateway.Hub
 	stop func()
 }
 
 func openHouse() *house {
-	log := newLog()
+	log := gatewaytest.NewLog()
 	h := &house{log: log, hub: gateway.NewHub(gateway.HubOptions{Log: log, Encode: encode, Sources: []string{"prague"}})}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

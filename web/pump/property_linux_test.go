@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"bellhop/gateway"
+	"bellhop/gateway/gatewaytest"
 	"bellhop/web/pump"
 )
 
@@ -80,11 +81,9 @@ func (c *carried) reasons() []string {
 }
 
 // want returns all that the stream shows of the log.
-func (c *carried) want(l *memoryLog) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (c *carried) want(l *gatewaytest.Log) string {
 	var b strings.Builder
-	for _, r := range l.records[c.from:] {
+	for _, r := range l.Records()[c.from:] {
 		if len(c.types) == 0 || r.Event.Type == c.types[0] {
 			b.WriteString(blockOf(r))
 		}

@@ -86,7 +86,7 @@ func TestHeartbeat(t *testing.T) {
 		c.want("too early after the event", "")
 		b.pass(1)
 		c.want("after the event", heartbeat(1))
-		if want := len(heartbeat(0)) + len(heartbeat(1)) + len(blockOf(b.log.records[0])); b.bytes != want || b.events != 1 {
+		if want := len(heartbeat(0)) + len(heartbeat(1)) + len(blockOf(b.log.Records()[0])); b.bytes != want || b.events != 1 {
 			t.Errorf("told of %d events and %d bytes, want 1 and %d", b.events, b.bytes, want)
 		}
 	})
