@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -29,6 +30,8 @@ func (h *house) reserve(day time.Time, nights int, state ReservationState) *rese
 		GroupID:  h.chance.id(), RateID: pick(h.chance, h.rates).ID, CategoryID: wanted.ID, Persons: 1 + h.chance.IntN(2),
 		ScheduledStartUTC: start.UTC(), ScheduledEndUTC: end.UTC(), Stamps: now,
 	}}
+	r.Customer.Email = strings.ToLower(r.Customer.FirstName+"."+r.Customer.LastName) + "." + r.Number + "@guest.example"
+	r.Customer.Phone = "+420 555 " + r.Number
 	h.hold(r, held)
 	if h.chance.happens(0.7) {
 		r.RoomID = new(held.ID)
@@ -71,7 +74,7 @@ func (h *house) receiveBooking() {
 	}
 	for _, r := range group {
 		r.GroupID = group[0].GroupID
-		h.tell(reservationEvent(r))
+		h.announce(r)
 		if lead == 0 {
 			h.expect(r, day)
 		}

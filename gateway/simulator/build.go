@@ -29,19 +29,25 @@ var (
 
 // newHouse builds a hotel as it is at start: guests in their rooms, others
 // expected, and the day planned.
-func newHouse(seed uint64, rooms int, start time.Time, zone *time.Location) *house {
+func newHouse(seed uint64, o Options, zone *time.Location) *house {
 	h := &house{
-		chance: newChance(seed, 1),
-		zone:   zone,
-		now:    start,
-		prices: make(map[priceKey]int),
-		number: 10_000,
+		chance:   newChance(seed, 1),
+		rare:     newChance(seed, 3),
+		zone:     zone,
+		now:      o.Start,
+		kept:     o.Kept,
+		roomByID: make(map[string]*room),
+		prices:   make(prices),
+		number:   10_000,
 	}
-	h.furnish(rooms)
+	h.mirror.prices = make(prices)
+	h.furnish(o.Rooms)
 	h.book(seededDays)
 	h.planDay()
 	h.in(0, 10*time.Minute, h.revisePrices)
 	h.takeTold()
+	h.mirror.showAll(h)
+	h.mirror.lag = o.Lag
 	return h
 }
 
@@ -58,15 +64,18 @@ func (h *house) furnish(rooms int) {
 		h.rates = append(h.rates, rate)
 	}
 	for _, name := range []string{"Encoder left", "Encoder right"} {
-		h.devices = append(h.devices, Device{ID: h.chance.id(), Name: name, Type: "KeyCutter"})
+		h.devices = append(h.devices, Device{ID: h.chance.id(), Name: name, Type: keyCutter})
 	}
+	h.furnished = len(h.devices)
 	for i := range rooms {
 		floor, place := i/roomsPerFloor+1, i%roomsPerFloor
 		category := h.categories[floorPlan[place]]
-		h.rooms = append(h.rooms, &room{Room: Room{
-			ID: h.chance.id(), Name: strconv.Itoa(floor*100 + place + 1), Floor: floor,
+		r := &room{Room: Room{
+			ID: h.chance.id(), Name: strconv.Itoa(floor*100 + place + 1), Floor: floor, Active: true,
 			Category: category.Name, CategoryID: category.ID, State: RoomInspected, Stamps: built,
-		}})
+		}}
+		h.rooms = append(h.rooms, r)
+		h.roomByID[r.ID] = r
 	}
 }
 

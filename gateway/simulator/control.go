@@ -27,20 +27,33 @@ func (s *Simulator) control() http.Handler {
 	mux.HandleFunc("GET /control/layout", s.show(func(h *Hotel, _ *http.Request) (any, error) { return h.Layout(), nil }))
 	mux.HandleFunc("GET /control/state", s.show(func(h *Hotel, _ *http.Request) (any, error) { return h.State(), nil }))
 	mux.HandleFunc("GET /control/events", s.show(events))
+	mux.HandleFunc("GET /control/facts", s.show(func(h *Hotel, _ *http.Request) (any, error) { return h.Facts(), nil }))
+	mux.HandleFunc("GET /control/calls", s.show(listCalls))
+	mux.HandleFunc("GET /control/violations", s.show(func(h *Hotel, _ *http.Request) (any, error) { return list(h.Violations()), nil }))
 	for name, do := range map[string]operation{
-		"pause":   func(h *Hotel, r *http.Request) (int, error) { h.Pause(); return h.Sockets(), nil },
-		"resume":  func(h *Hotel, r *http.Request) (int, error) { h.Resume(); return h.Sockets(), nil },
-		"say":     func(h *Hotel, r *http.Request) (int, error) { return h.Say(), nil },
-		"unstall": func(h *Hotel, r *http.Request) (int, error) { return h.Unstall(), nil },
-		"admit":   func(h *Hotel, r *http.Request) (int, error) { h.Admit(); return h.Sockets(), nil },
-		"skip":    with(skip),
-		"room":    with(setRoom),
-		"drop":    with(drop),
-		"stall":   with(stall),
-		"refuse":  with(func(h *Hotel, b Refusal) (int, error) { return h.Sockets(), h.Refuse(b) }),
-		"manner":  with(manner),
-		"quirks":  with(func(h *Hotel, b Quirks) (int, error) { return h.Sockets(), h.SetQuirks(b) }),
-		"send":    send,
+		"pause":      func(h *Hotel, r *http.Request) (int, error) { h.Pause(); return h.Sockets(), nil },
+		"resume":     func(h *Hotel, r *http.Request) (int, error) { h.Resume(); return h.Sockets(), nil },
+		"say":        func(h *Hotel, r *http.Request) (int, error) { return h.Say(), nil },
+		"unstall":    func(h *Hotel, r *http.Request) (int, error) { return h.Unstall(), nil },
+		"admit":      func(h *Hotel, r *http.Request) (int, error) { h.Admit(); return h.Sockets(), nil },
+		"skip":       with(skip),
+		"room":       with(setRoom),
+		"rename":     with(renameRoom),
+		"deactivate": with(func(h *Hotel, b idBody) (int, error) { return h.Sockets(), h.DeactivateRoom(b.ID) }),
+		"reactivate": with(func(h *Hotel, b idBody) (int, error) { return h.Sockets(), h.ReactivateRoom(b.ID) }),
+		"link":       with(link),
+		"drop":       with(drop),
+		"stall":      with(stall),
+		"refuse":     with(func(h *Hotel, b Refusal) (int, error) { return h.Sockets(), h.Refuse(b) }),
+		"manner":     with(manner),
+		"quirks":     with(func(h *Hotel, b Quirks) (int, error) { return h.Sockets(), h.SetQuirks(b) }),
+		"send":       send,
+		"faults":     with(setFaults),
+		"limiter":    with(setLimiter),
+		"lag":        with(func(h *Hotel, b spanBody) (int, error) { return h.Sockets(), h.SetLag(time.Duration(b.For)) }),
+		"dialect":    with(func(h *Hotel, b Dialect) (int, error) { h.SetDialect(b); return h.Sockets(), nil }),
+		"enterprise": with(func(h *Hotel, b idBody) (int, error) { return h.Sockets(), h.SetEnterprise(b.ID) }),
+		"portfolio":  with(setPortfolio),
 	} {
 		mux.HandleFunc("POST /control/"+name, s.show(func(h *Hotel, r *http.Request) (any, error) {
 			n, err := do(h, r)
@@ -202,4 +215,64 @@ func send(h *Hotel, r *http.Request) (int, error) {
 		return 0, fmt.Errorf("body: %w", err)
 	}
 	return h.Send(binary, data), nil
+}
+
+type idBody struct {
+	ID string `json:"id"`
+}
+
+// list is never null.
+func list[T any](items []T) []T { return append([]T{}, items...) }
+
+func listCalls(h *Hotel, _ *http.Request) (any, error) {
+	return map[string]any{"calls": list(h.Calls()), "limited": h.Limited()}, nil
+}
+
+func renameRoom(h *Hotel, b struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}) (int, error) {
+	return h.Sockets(), h.RenameRoom(b.ID, b.Name)
+}
+
+func link(h *Hotel, b struct {
+	Name string `json:"name"`
+}) (int, error) {
+	h.LinkDevice(b.Name)
+	return h.Sockets(), nil
+}
+
+func setPortfolio(h *Hotel, b struct {
+	On bool `json:"on"`
+}) (int, error) {
+	h.SetPortfolio(b.On)
+	return h.Sockets(), nil
+}
+
+func setLimiter(h *Hotel, b struct {
+	Calls      int    `json:"calls"`
+	Window     span   `json:"window"`
+	RetryAfter string `json:"retryAfter"`
+}) (int, error) {
+	return h.Sockets(), h.SetLimiter(Limiter{b.Calls, time.Duration(b.Window), b.RetryAfter})
+}
+
+func setFaults(h *Hotel, b []struct {
+	Kind        FaultKind `json:"kind"`
+	Operations  []string  `json:"operations"`
+	Probability float64   `json:"probability"`
+	Calls       int       `json:"calls"`
+	Delay       span      `json:"delay"`
+	MaxCount    int       `json:"maxCount"`
+	MaxWork     float64   `json:"maxWork"`
+	MaxBytes    int       `json:"maxBytes"`
+	Sockets     bool      `json:"sockets"`
+}) (int, error) {
+	var faults Faults
+	for _, f := range b {
+		faults = append(faults, Fault{
+			f.Kind, f.Operations, f.Probability, f.Calls, time.Duration(f.Delay), f.MaxCount, f.MaxWork, f.MaxBytes, f.Sockets,
+		})
+	}
+	return h.Sockets(), h.SetFaults(faults)
 }

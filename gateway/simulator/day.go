@@ -21,6 +21,7 @@ func (h *house) planDay() {
 	h.planRepairs(day)
 	h.planBookings(day)
 	h.forgetPrices(day)
+	h.planRenovation(day)
 	h.on(h.clock(day, nightEnd), h.planDay)
 }
 

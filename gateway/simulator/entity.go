@@ -91,7 +91,8 @@ type Device struct {
 	Type string `json:"type"`
 }
 
-// Room is one of the hotel's rooms, a Mews resource.
+// Room is one of the hotel's rooms, a Mews resource. One that is not active is
+// not to be had; no event says so.
 type Room struct {
 	ID         string    `json:"id"`
 	Name       string    `json:"name"`
@@ -99,6 +100,7 @@ type Room struct {
 	Category   string    `json:"category"`
 	CategoryID string    `json:"categoryId"`
 	State      RoomState `json:"state"`
+	Active     bool      `json:"active"`
 	Stamps
 }
 
@@ -117,6 +119,8 @@ type Customer struct {
 	ID        string `json:"id"`
 	FirstName string `json:"firstName"`
 	LastName  string `json:"lastName"`
+	Email     string `json:"email"`
+	Phone     string `json:"phone"`
 	Stamps
 }
 
@@ -184,8 +188,12 @@ func (r *room) ready() bool {
 	return r.guest == nil && (r.State == RoomClean || r.State == RoomInspected)
 }
 
-// free reports whether nobody but except holds the room in [from, to).
+// free reports whether the room is to be had in [from, to): nobody but except
+// holds it.
 func (r *room) free(from, to time.Time, except *reservation) bool {
+	if !r.Active {
+		return false
+	}
 	for _, b := range r.booked {
 		if b != except && b.StartUTC().Before(to) && from.Before(b.EndUTC()) {
 			return false

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -13,7 +15,7 @@ type object []member
 
 type member struct {
 	name  string
-	value any // nil, string, time.Time or json.RawMessage
+	value any // of a type that appendValue knows
 }
 
 func (o object) has(name string) bool {
@@ -36,7 +38,7 @@ func (o object) append(b []byte) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendValue(b, m.name)
+		b = appendText(b, m.name)
 		b = append(b, ':')
 		b = appendValue(b, m.value)
 	}
@@ -49,14 +51,88 @@ func appendValue(b []byte, v any) []byte {
 		return append(b, "null"...)
 	case time.Time:
 		return v.UTC().AppendFormat(b, `"2006-01-02T15:04:05Z"`)
+	case *time.Time:
+		return appendOptional(b, v)
 	case json.RawMessage:
 		return append(b, v...)
 	case string:
-		quoted, _ := json.Marshal(v) // a string cannot fail
-		return append(b, quoted...)
+		return appendText(b, v)
+	case *string:
+		return appendOptional(b, v)
+	case bool:
+		return strconv.AppendBool(b, v)
+	case int:
+		return strconv.AppendInt(b, int64(v), 10)
+	case object:
+		return v.append(b)
+	case []object:
+		return appendList(b, v)
+	case []string:
+		return appendList(b, v)
+	case []time.Time:
+		return appendList(b, v)
 	default:
 		panic(fmt.Sprintf("simulator: member of type %T", v))
 	}
+}
+
+func appendText(b []byte, s string) []byte {
+	if strings.ContainsFunc(s, special) {
+		quoted, _ := json.Marshal(s) // a string cannot fail
+		return append(b, quoted...)
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+// special reports whether JSON, or Go's encoding of it, escapes a character.
+func special(r rune) bool {
+	return r < ' ' || r > '~' || r == '"' || r == '\\' || r == '<' || r == '>' || r == '&'
+}
+
+// withoutNulls is the object without the members that have no value, at any
+// depth.
+func (o object) withoutNulls() object {
+	full := object{}
+	for _, m := range o {
+		switch v := m.value.(type) {
+		case nil:
+			continue
+		case *string:
+			if v == nil {
+				continue
+			}
+		case *time.Time:
+			if v == nil {
+				continue
+			}
+		case object:
+			m.value = v.withoutNulls()
+		case []object:
+			m.value = each(v, object.withoutNulls)
+		}
+		full = append(full, m)
+	}
+	return full
+}
+
+func appendOptional[T any](b []byte, v *T) []byte {
+	if v == nil {
+		return append(b, "null"...)
+	}
+	return appendValue(b, *v)
+}
+
+func appendList[T any](b []byte, list []T) []byte {
+	b = append(b, '[')
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendValue(b, v)
+	}
+	return append(b, ']')
 }
 
 // frame is one message of the socket with these events.

@@ -49,7 +49,7 @@ var upgrader = websocket.Upgrader{
 
 func (s *Simulator) serveSocket(w http.ResponseWriter, r *http.Request) {
 	hotel := s.authenticate(r)
-	if hotel == nil {
+	if hotel == nil || hotel.disabled() {
 		s.opts.Logger.Info("socket refused", "err", "bad tokens")
 		s.refuse(w, r, s.opts.BadTokens)
 		return

@@ -36,6 +36,16 @@ type Hotel struct {
 	refusal  Refusal
 	connects uint64
 	refused  uint64
+
+	// The API's, guarded by mu.
+	identity   identity
+	portfolio  bool
+	dialect    Dialect
+	window     window
+	faults     []fault
+	luck       chance // with faults
+	calls      calls
+	violations []string
 }
 
 func newHotel(number int, o Options, zone *time.Location) *Hotel {
@@ -46,15 +56,22 @@ func newHotel(number int, o Options, zone *time.Location) *Hotel {
 		sayAll:   o.SayAll,
 		ping:     o.Ping,
 		kick:     make(chan struct{}, 1),
-		house:    newHouse(seed, o.Rooms, o.Start, zone),
+		house:    newHouse(seed, o, zone),
 		clock:    clock{rate: o.Speed * 60, hotel: o.Start},
 		journal:  journal{limit: o.Journal},
 		mischief: mischief{Quirks: o.Quirks, chance: newChance(seed, 2)},
 		manner:   o.Manner,
+
+		portfolio: o.Portfolio,
+		dialect:   o.Dialect,
+		window:    window{Limiter: o.Limiter},
+		faults:    o.Faults.start(),
+		luck:      newChance(seed, 5),
 	}
 	if n := number / len(hotelNames); n > 0 {
 		h.name += fmt.Sprintf(" %d", n+1)
 	}
+	h.identity = newIdentity(seed, h.name, zone.String())
 	h.log = o.Logger.With("hotel", h.name)
 	return h
 }
@@ -109,13 +126,28 @@ func (h *Hotel) catchUp() (wait time.Duration, moving bool) {
 
 func (h *Hotel) stepLocked() { h.tellLocked(h.house.step(), h.house.now) }
 
-func (h *Hotel) tellLocked(events []object, at time.Time) {
-	if len(events) == 0 {
-		return
+// tellLocked tells what happened together in one frame or, where some of it
+// is not for every socket, in several.
+func (h *Hotel) tellLocked(told []tiding, at time.Time) {
+	for len(told) > 0 {
+		devices := told[0].devices
+		var events []object
+		for len(told) > 0 && told[0].devices == devices {
+			events = append(events, told[0].event)
+			told = told[1:]
+		}
+		h.journal.record(events, at)
+		for _, m := range h.mischief.messages(events, devices) {
+			h.deliverLocked(m)
+		}
 	}
-	h.journal.record(events, at)
-	for _, m := range h.mischief.messages(events) {
-		h.sendLocked(websocket.TextMessage, m)
+}
+
+func (h *Hotel) deliverLocked(m outgoing) {
+	for _, s := range h.sockets {
+		if s.devices >= m.devices {
+			s.push(websocket.TextMessage, m.data)
+		}
 	}
 }
 
@@ -156,26 +188,20 @@ func (h *Hotel) Skip(d time.Duration) {
 
 // SetRoom puts a room into a state, as staff or another application would,
 // and tells of it where that is a change. It fails with [ErrNoRoom], for a
-// room that is out of order, and for RoomOutOfOrder itself, which rooms enter
-// and leave by themselves.
+// room that is out of order or not active, and for RoomOutOfOrder itself, which
+// rooms enter and leave by themselves. It takes some microseconds, so that a
+// loop of it is a load to test with.
 func (h *Hotel) SetRoom(id string, state RoomState) error {
 	switch state {
 	case RoomDirty, RoomClean, RoomInspected, RoomOutOfService:
 	default:
 		return fmt.Errorf("room state %q cannot be set", state)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, r := range h.house.rooms {
-		if r.ID != id {
-			continue
-		}
-		if r.State == RoomOutOfOrder {
-			return fmt.Errorf("room %s is out of order", r.Name)
+	return h.inRoom(id, func(r *room) error {
+		if r.State == RoomOutOfOrder || !r.Active {
+			return fmt.Errorf("room %s is out of order or not active", r.Name)
 		}
 		h.house.setRoom(r, state)
-		h.tellLocked(h.house.takeTold(), h.clock.now())
 		return nil
-	}
-	return ErrNoRoom
+	})
 }

@@ -206,12 +206,13 @@ func TestOptionsAreChecked(t *testing.T) {
 	bad := simulator.Options{
 		Speed: -1, Rooms: 6000, Hotels: -1, TimeZone: "Nowhere/Land", Journal: -1, Ping: -1,
 		Quirks: simulator.Quirks{Nulls: 2}, BadTokens: simulator.Refusal{Status: 99},
+		Kept: -1, Lag: time.Hour, Limiter: simulator.Limiter{RetryAfter: "soon"}, Faults: simulator.Faults{{Kind: "storm"}},
 	}
 	_, err := simulator.New(bad)
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"speed", "rooms", "hotels", "Nowhere/Land", "journal", "ping", "nulls", "status"} {
+	for _, want := range []string{"speed", "rooms", "hotels", "Nowhere/Land", "journal", "ping", "nulls", "status", "kept", "lag", "limiter", "storm"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %q", want, err)
 		}

@@ -5,47 +5,54 @@ import (
 	"time"
 )
 
-const (
-	keptReservations = 2000 // that are over
-	keptCommands     = 500
-)
-
 // house is the hotel as a story: who is in it, and what happens next. It
 // knows nothing of sockets and of the wall clock only its stamps. It is not
 // safe for concurrent use.
 type house struct {
 	chance chance
+	rare   chance // for what happens so seldom that the rest of life should not depend on it
 	zone   *time.Location
 	now    time.Time // the hotel's clock at the latest happening
 	agenda agenda
-	told   []object // events of the present happening
+	told   []tiding // of the present happening
+	mirror mirror
+	kept   int // reservations that are over; of commands and blocks a quarter
 
 	categories   []Category
 	rates        []*Rate
 	devices      []Device
+	furnished    int // devices that every socket knows of
 	rooms        []*room
+	roomByID     map[string]*room
 	reservations []*reservation // those not over
 	past         []*reservation // those over, oldest first
 	commands     []*Command     // oldest first
-	prices       map[priceKey]int
+	lifted       []string       // ids of blocks that are over, oldest first
+	prices       prices
 	number       int // of the latest reservation
 }
 
+// tiding is an event, and how many devices a socket must know of to be told.
+type tiding struct {
+	event   object
+	devices int
+}
+
 // step lets the next thing on the agenda happen, and returns its events.
-func (h *house) step() []object {
+func (h *house) step() []tiding {
 	e := h.agenda.pop()
 	h.now = e.at
 	e.do()
 	return h.takeTold()
 }
 
-func (h *house) takeTold() []object {
+func (h *house) takeTold() []tiding {
 	told := h.told
 	h.told = nil
 	return told
 }
 
-func (h *house) tell(o object) { h.told = append(h.told, o) }
+func (h *house) tell(o object) { h.told = append(h.told, tiding{event: o}) }
 
 // on schedules do; what should have happened already happens next.
 func (h *house) on(at time.Time, do func()) {
@@ -94,17 +101,39 @@ func (h *house) setRoom(r *room, s RoomState) {
 	}
 	r.State = s
 	r.touch()
+	h.announceRoom(r)
+}
+
+// announceRoom shows and tells what a room is.
+func (h *house) announceRoom(r *room) {
+	h.mirror.showRoom(r.Room)
 	h.tell(roomEvent(r))
+}
+
+// announce shows and tells what a reservation is.
+func (h *house) announce(r *reservation) {
+	h.mirror.showReservation(r.Reservation)
+	h.tell(reservationEvent(r))
+}
+
+// announceCommand shows and tells what a command is.
+func (h *house) announceCommand(c *Command) {
+	h.mirror.showCommand(*c)
+	known := 1 + slices.IndexFunc(h.devices, func(d Device) bool { return d.ID == c.DeviceID })
+	if known <= h.furnished {
+		known = 0
+	}
+	h.told = append(h.told, tiding{commandEvent(c), known})
 }
 
 // changed tells of a reservation's change, and files those that are over.
 func (h *house) changed(r *reservation) {
 	r.touch()
-	h.tell(reservationEvent(r))
+	h.announce(r)
 	if r.State.final() {
 		h.hold(r, nil)
 		h.reservations = slices.DeleteFunc(h.reservations, func(o *reservation) bool { return o == r })
-		h.past = keep(append(h.past, r), keptReservations)
+		h.past = keep(append(h.past, r), h.kept, func(o *reservation) { h.mirror.forgetReservation(o.ID, o.Customer.ID) })
 	}
 }
 
@@ -146,10 +175,12 @@ func (h *house) guests() []*reservation {
 	return in
 }
 
-// keep cuts the oldest off what is longer than n.
-func keep[T any](s []T, n int) []T {
-	if over := len(s) - n; over > 0 {
-		return slices.Delete(s, 0, over)
+// keep cuts the oldest off what is longer than n, and forgets each.
+func keep[T any](s []T, n int, forget func(T)) []T {
+	over := max(len(s)-n, 0)
+	for _, old := range s[:over] {
+		forget(old)
 	}
-	return s
+	clear(s[:over])
+	return s[over:]
 }

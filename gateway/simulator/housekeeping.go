@@ -29,7 +29,7 @@ func (h *house) clean(until time.Time) {
 // nextDirty is the room to be done next: empty ones before those of guests
 // who stay.
 func (h *house) nextDirty() *room {
-	todo := func(r *room) bool { return r.State == RoomDirty && !r.inHand }
+	todo := func(r *room) bool { return r.State == RoomDirty && r.Active && !r.inHand }
 	if r := h.choose(func(r *room) bool { return todo(r) && r.guest == nil }); r != nil {
 		return r
 	}
@@ -68,13 +68,19 @@ func (h *house) breakDown() {
 		StartUTC: h.now.UTC(), EndUTC: end.UTC(), Stamps: newStamps(time.Now()),
 	}
 	r.blocks = append(r.blocks, b)
+	h.mirror.showBlock(*b)
 	h.setRoom(r, RoomOutOfOrder)
-	h.on(end, func() {
-		r.blocks = slices.DeleteFunc(r.blocks, func(o *Block) bool { return o == b })
-		b.Active = false
-		b.touch()
-		h.reopen(r, RoomOutOfOrder)
-	})
+	h.on(end, func() { h.lift(b, r) })
+}
+
+// lift ends a block, and opens the room again.
+func (h *house) lift(b *Block, r *room) {
+	r.blocks = slices.DeleteFunc(r.blocks, func(o *Block) bool { return o == b })
+	b.Active = false
+	b.touch()
+	h.mirror.showBlock(*b)
+	h.lifted = keep(append(h.lifted, b.ID), (h.kept+3)/4, h.mirror.forgetBlock)
+	h.reopen(r, RoomOutOfOrder)
 }
 
 // closeBriefly puts an empty room out of service, for an hour or two.
@@ -93,5 +99,5 @@ func (h *house) reopen(r *room, from RoomState) {
 
 // idle reports whether a room is empty, open, and not being cleaned.
 func (h *house) idle(r *room) bool {
-	return r.guest == nil && !r.inHand && r.State != RoomOutOfOrder && r.State != RoomOutOfService
+	return r.Active && r.guest == nil && !r.inHand && r.State != RoomOutOfOrder && r.State != RoomOutOfService
 }

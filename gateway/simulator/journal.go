@@ -34,10 +34,10 @@ func (j *journal) seq() uint64 {
 }
 
 // record enters the events of one frame.
-func (j *journal) record(told []object, hotelTime time.Time) {
+func (j *journal) record(events []object, hotelTime time.Time) {
 	j.frames++
 	now, seq := time.Now().UTC(), j.seq()
-	for i, o := range told {
+	for i, o := range events {
 		j.events = append(j.events, Event{
 			Seq: seq + uint64(i) + 1, Frame: j.frames, At: now, HotelTime: hotelTime.UTC(),
 			Type: o.text("Type"), ID: o.text("Id"), Body: o.append(nil),

@@ -8,8 +8,8 @@ func (h *house) cutKey(r *reservation) {
 		ID: h.chance.id(), State: CommandPending, DeviceID: pick(h.chance, h.devices).ID,
 		ReservationID: r.ID, RoomID: r.room.ID, KeyCount: 1 + h.chance.IntN(2), Stamps: newStamps(time.Now()),
 	}
-	h.commands = keep(append(h.commands, c), keptCommands)
-	h.tell(commandEvent(c))
+	h.commands = keep(append(h.commands, c), (h.kept+3)/4, func(o *Command) { h.mirror.forgetCommand(o.ID) })
+	h.announceCommand(c)
 	h.soon(func() { h.advance(c, r) })
 }
 
@@ -28,7 +28,7 @@ func (h *house) advance(c *Command, r *reservation) {
 		c.State = CommandProcessed
 	}
 	c.touch()
-	h.tell(commandEvent(c))
+	h.announceCommand(c)
 	switch {
 	case !c.State.final():
 		h.soon(func() { h.advance(c, r) })

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -236,4 +237,11 @@ func decode(t interface{ Fatalf(string, ...any) }, body []byte) wire {
 		t.Fatalf("event %s: %v", body, err)
 	}
 	return w
+}
+
+func writeFile(t *testing.T, name string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }

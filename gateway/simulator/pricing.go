@@ -14,21 +14,28 @@ type priceKey struct {
 
 const dayFormat = "2006-01-02"
 
-// price is in cents: what was decided, or what the night is usually worth.
-func (h *house) price(rate *Rate, category string, day time.Time) int {
-	if p, ok := h.prices[priceKey{rate.ID, category, day.Format(dayFormat)}]; ok {
-		return p
-	}
-	p := 9000
-	for i, c := range h.categories {
-		if c.ID == category {
-			p += 4000 * i
-		}
+// prices are those that were decided, in cents.
+type prices map[priceKey]int
+
+// base is a night's base price, in cents: what was decided, or what it is
+// usually worth.
+func (p prices) base(rate string, day time.Time) int {
+	if decided, ok := p[priceKey{rate, "", day.Format(dayFormat)}]; ok {
+		return decided
 	}
 	if wd := day.Weekday(); wd == time.Friday || wd == time.Saturday {
-		p += 3000
+		return 12000
 	}
-	return p
+	return 9000
+}
+
+// of is a night's price in the category at a place among the categories, in
+// cents: what was decided, or so much above the base price.
+func (p prices) of(rate, category string, place int, day time.Time) int {
+	if decided, ok := p[priceKey{rate, category, day.Format(dayFormat)}]; ok {
+		return decided
+	}
+	return p.base(rate, day) + 4000*place
 }
 
 // revisePrices is a decision of the revenue manager, or of the program that
@@ -54,10 +61,13 @@ func (h *house) changePrice() {
 		rate = pick(h.chance, h.rates)
 	}
 	var category any
-	var categoryID string
+	price := func(day time.Time) int { return h.prices.base(rate.ID, day) }
+	key := priceKey{rate: rate.ID}
 	if h.chance.happens(0.5) {
-		categoryID = pick(h.chance, h.categories).ID
-		category = categoryID
+		place := h.chance.IntN(len(h.categories))
+		key.category = h.categories[place].ID
+		category = key.category
+		price = func(day time.Time) int { return h.prices.of(rate.ID, key.category, place, day) }
 	}
 	first, nights := 0, seededDays
 	throughout := h.chance.happens(0.1)
@@ -66,11 +76,16 @@ func (h *house) changePrice() {
 	}
 	from := h.today().AddDate(0, 0, first)
 	percent := 85 + h.chance.IntN(31)
+	decided := make(prices, nights)
 	for n := range nights {
 		day := from.AddDate(0, 0, n)
-		h.prices[priceKey{rate.ID, categoryID, day.Format(dayFormat)}] = h.price(rate, categoryID, day) * percent / 100
+		key.day = day.Format(dayFormat)
+		decided[key] = min(max(price(day)*percent/100, 3000), 90000)
 	}
+	maps.Copy(h.prices, decided)
 	rate.touch()
+	h.mirror.showPrices(decided)
+	h.mirror.showRate(*rate)
 
 	e := object{{"Type", "PriceUpdate"}, {"Id", h.chance.id()}}
 	if !throughout {
@@ -82,5 +97,7 @@ func (h *house) changePrice() {
 // forgetPrices drops the nights before day.
 func (h *house) forgetPrices(day time.Time) {
 	today := day.Format(dayFormat)
-	maps.DeleteFunc(h.prices, func(k priceKey, _ int) bool { return k.day < today })
+	past := func(k priceKey, _ int) bool { return k.day < today }
+	maps.DeleteFunc(h.prices, past)
+	h.mirror.enter(func() { maps.DeleteFunc(h.mirror.prices, past) })
 }

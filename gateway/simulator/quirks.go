@@ -64,11 +64,19 @@ func ParseQuirks(text string) (Quirks, error) {
 type mischief struct {
 	Quirks
 	chance chance
-	late   []byte // a reordered frame, to be sent after the next
+	late   []outgoing // a reordered frame, to be sent after the next
 }
 
-// messages returns what is sent for a frame of these events.
-func (m *mischief) messages(events []object) [][]byte {
+// outgoing is a message, and how many devices a socket must know of to be
+// sent it.
+type outgoing struct {
+	data    []byte
+	devices int
+}
+
+// messages returns what is sent for a frame of these events, which are for
+// sockets that know of so many devices.
+func (m *mischief) messages(events []object, devices int) []outgoing {
 	// Every quirk is drawn for every frame, so that the rate of one does not
 	// change which frames show another.
 	strike := func(rate float64) bool { return m.chance.Float64() < rate }
@@ -91,7 +99,7 @@ func (m *mischief) messages(events []object) [][]byte {
 	if broken {
 		bodies = m.mix(bodies, m.broken())
 	}
-	out := [][]byte{frame(bodies)}
+	out := []outgoing{{frame(bodies), devices}}
 	switch {
 	case dropped:
 		out = nil
@@ -102,15 +110,13 @@ func (m *mischief) messages(events []object) [][]byte {
 }
 
 // shift holds the frame back when it is to be late, and adds the one that was.
-func (m *mischief) shift(out [][]byte, late bool) [][]byte {
+func (m *mischief) shift(out []outgoing, late bool) []outgoing {
 	if late && m.late == nil && len(out) > 0 {
-		m.late = out[0]
+		m.late = out[:1]
 		return out[1:]
 	}
-	if m.late != nil {
-		out = append(out, m.late)
-		m.late = nil
-	}
+	out = append(out, m.late...)
+	m.late = nil
 	return out
 }
 

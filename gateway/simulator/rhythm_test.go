@@ -19,6 +19,7 @@ var legal = map[string][]string{
 		"Dirty Clean", "Clean Inspected", "Clean Dirty", "Inspected Dirty",
 		"Dirty OutOfOrder", "Clean OutOfOrder", "Inspected OutOfOrder", "OutOfOrder Dirty",
 		"Dirty OutOfService", "Clean OutOfService", "Inspected OutOfService", "OutOfService Dirty",
+		"Dirty Dirty", "Clean Clean", "Inspected Inspected", "OutOfOrder OutOfOrder", "OutOfService OutOfService", // another name
 	},
 	"Reservation": {
 		" Inquired", " Optional", " Confirmed",

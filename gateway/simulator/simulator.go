@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	_ "time/tzdata" // hotels live in a zone, wherever the program runs
 
@@ -43,15 +45,26 @@ type Options struct {
 	Manner Manner        // towards sockets
 	Ping   time.Duration // between pings of the server's own; 0 means none
 
+	Portfolio bool          // tokens are for several enterprises; see [Hotel.SetPortfolio]
+	Limiter   Limiter       // of the API's calls; by default 200 in 30 s
+	Lag       time.Duration // of what the API shows; see [Hotel.SetLag]
+	Faults    Faults        // of the API
+	Dialect   Dialect       // of the API
+
 	Journal int          // events that each hotel remembers at least; by default 20000
+	Kept    int          // reservations that are over that each hotel keeps, and a quarter as many commands and ended blocks; by default 2000
 	Logger  *slog.Logger // nil discards
 }
 
 // Simulator is the simulated upstream: one or several hotels.
 type Simulator struct {
-	opts   Options
-	hotels []*Hotel
-	open   sync.WaitGroup // sockets
+	opts     Options
+	hotels   []*Hotel
+	byToken  map[string]*Hotel
+	methods  map[string]method
+	requests atomic.Uint64  // to the API
+	open     sync.WaitGroup // sockets
+	done     chan struct{}  // closed when Run ends
 
 	// Guarded by mu.
 	mu      sync.Mutex
@@ -70,9 +83,14 @@ func New(opts Options) (*Simulator, error) {
 		y, m, d := time.Now().In(zone).Date()
 		opts.Start = time.Date(y, m, d, 7, 0, 0, 0, zone)
 	}
-	s := &Simulator{opts: opts, sockets: make(map[*socket]struct{})}
+	s := &Simulator{
+		opts: opts, byToken: make(map[string]*Hotel), methods: methods(),
+		done: make(chan struct{}), sockets: make(map[*socket]struct{}),
+	}
 	for n := range opts.Hotels {
-		s.hotels = append(s.hotels, newHotel(n, opts, zone))
+		h := newHotel(n, opts, zone)
+		s.hotels = append(s.hotels, h)
+		s.byToken[h.token] = h
 	}
 	return s, nil
 }
@@ -85,6 +103,8 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.ClientToken, ClientToken)
 	orDefault(&o.BadTokens, Refusal{Status: http.StatusUnauthorized, Reason: "Invalid tokens."})
 	orDefault(&o.Journal, 20_000)
+	orDefault(&o.Kept, 2000)
+	o.Limiter = o.Limiter.withDefaults()
 	orDefault(&o.Logger, slog.New(slog.DiscardHandler))
 	return o
 }
@@ -107,7 +127,9 @@ func (o Options) validate() error {
 	check(o.Rooms >= 1 && o.Rooms <= 5000, "rooms %d is not between 1 and 5000", o.Rooms)
 	check(o.Hotels >= 1 && o.Hotels <= 1000, "hotels %d is not between 1 and 1000", o.Hotels)
 	check(o.Journal >= 1, "journal %d is not above 0", o.Journal)
+	check(o.Kept >= 1, "kept %d is not above 0", o.Kept)
 	check(o.Ping >= 0 && o.Manner.Delay >= 0, "ping and delay may not be negative")
+	errs = append(errs, validLag(o.Lag), o.Limiter.validate(), o.Faults.validate(methods()))
 	return errors.Join(append(errs, o.Quirks.validate(), o.BadTokens.validate())...)
 }
 
@@ -122,28 +144,28 @@ func accessToken(number int) string {
 func (s *Simulator) Hotels() []*Hotel { return slices.Clone(s.hotels) }
 
 // Hotel is the one that the access token opens, or nil.
-func (s *Simulator) Hotel(accessToken string) *Hotel {
-	for _, h := range s.hotels {
-		if h.token == accessToken {
-			return h
-		}
-	}
-	return nil
-}
+func (s *Simulator) Hotel(accessToken string) *Hotel { return s.byToken[accessToken] }
 
-// Handler serves the WebSocket and the control API. It works without
-// [Simulator.Run] too; the hotels' time stands still then.
+// Handler serves the WebSocket, the Connector API and the control API. It
+// works without [Simulator.Run] too; the hotels' time stands still then.
 func (s *Simulator) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ws/connector", s.serveSocket)
 	mux.Handle("/control/", http.NewCrossOriginProtection().Handler(s.control()))
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A mux would mend paths that Mews does not know.
+		if strings.HasPrefix(r.URL.Path, "/ws/connector") || strings.HasPrefix(r.URL.Path, "/control/") {
+			mux.ServeHTTP(w, r)
+		} else {
+			s.serveAPI(w, r)
+		}
+	})
 }
 
 // Run lets the hotels' time pass until ctx ends; then it closes all sockets
 // with code 1001, and those that still come, waits for them, and returns
-// nil. It is called at most once. Sockets of a simulator that does not run
-// end by [Hotel.Drop].
+// nil. Calls of the API that a fault holds back end then too. It is called at
+// most once. Sockets of a simulator that does not run end by [Hotel.Drop].
 func (s *Simulator) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, h := range s.hotels {
@@ -180,6 +202,7 @@ func (s *Simulator) close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	close(s.done)
 	s.eachSocket(func(sock *socket) { sock.bye(websocket.CloseGoingAway, "") })
 	cut := time.AfterFunc(shutdownWait, func() { s.eachSocket((*socket).reset) })
 	defer cut.Stop()

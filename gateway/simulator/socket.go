@@ -30,9 +30,10 @@ type message struct {
 // socket is one connected client. serve reads, a writer started by it
 // writes, and everything else only queues: nobody waits for a client.
 type socket struct {
-	ping time.Duration
-	gone chan struct{} // closed when reading has ended
-	wake chan struct{}
+	ping    time.Duration
+	devices int           // how many of the hotel's were linked when it connected
+	gone    chan struct{} // closed when reading has ended
+	wake    chan struct{}
 
 	mu      sync.Mutex
 	conn    *websocket.Conn // set once, by serve; read without mu by what it starts

@@ -11,7 +11,7 @@ import (
 // sayAtOnce is how many events a frame of [Hotel.Say] holds.
 const sayAtOnce = 50
 
-// Say tells every socket the present state of every room and of every
+// Say tells every socket the present state of every active room and of every
 // reservation that [Hotel.State] lists, in frames of up to 50 events. It
 // returns the number of sockets.
 func (h *Hotel) Say() int {
@@ -26,7 +26,9 @@ func (h *Hotel) Say() int {
 func (h *Hotel) sayingLocked() [][]byte {
 	var all []object
 	for _, r := range h.house.rooms {
-		all = append(all, roomEvent(r))
+		if r.Active {
+			all = append(all, roomEvent(r))
+		}
 	}
 	for _, part := range [][]*reservation{h.house.past, h.house.reservations} {
 		for _, r := range part {
@@ -140,6 +142,7 @@ func (h *Hotel) connect() *socket {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := newSocket(h.manner, h.ping)
+	s.devices = len(h.house.devices)
 	if h.sayAll {
 		for _, f := range h.sayingLocked() {
 			s.push(websocket.TextMessage, f)

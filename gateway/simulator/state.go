@@ -1,14 +1,17 @@
 package simulator
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 )
 
-// Layout is what of a hotel does not change: names for its ids.
+// Layout is what of a hotel hardly ever changes: names for its ids.
 type Layout struct {
 	Hotel      string       `json:"hotel"`
 	TimeZone   string       `json:"timeZone"`
+	Enterprise string       `json:"enterpriseId"` // as the API answers for the token
+	Service    string       `json:"serviceId"`    // that rooms are let by
 	Rooms      []LayoutRoom `json:"rooms"`
 	Categories []Category   `json:"categories"`
 	Rates      []LayoutRate `json:"rates"`
@@ -37,6 +40,8 @@ func (h *Hotel) Layout() Layout {
 	l := Layout{
 		Hotel:      h.name,
 		TimeZone:   h.house.zone.String(),
+		Enterprise: h.identity.enterprise,
+		Service:    h.identity.stay,
 		Categories: slices.Clone(h.house.categories),
 		Devices:    slices.Clone(h.house.devices),
 	}
@@ -62,8 +67,8 @@ type State struct {
 	Rooms        []Room        `json:"rooms"`        // by floor
 	Blocks       []Block       `json:"blocks"`       // active ones
 	Rates        []Rate        `json:"rates"`        //
-	Reservations []Reservation `json:"reservations"` // the latest 2000 that are over, then the others
-	Commands     []Command     `json:"commands"`     // the latest 500
+	Reservations []Reservation `json:"reservations"` // the latest that are over, by [Options.Kept], then the others
+	Commands     []Command     `json:"commands"`     // the latest, a quarter as many
 }
 
 // State is the hotel's present state, a copy.
@@ -93,6 +98,38 @@ func (h *Hotel) State() State {
 		s.Commands = append(s.Commands, *c)
 	}
 	return s
+}
+
+// Fact is what the socket would say of an entity if it told of it now.
+type Fact struct {
+	Type       string          `json:"type"`
+	ID         string          `json:"id"`
+	Version    int             `json:"version"`
+	UpdatedUTC time.Time       `json:"updatedUtc"`
+	Body       json.RawMessage `json:"event"`
+}
+
+// Facts are what is true of every room, reservation and command that [State]
+// lists, in the same order.
+func (h *Hotel) Facts() []Fact {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var facts []Fact
+	add := func(event object, s Stamps) {
+		facts = append(facts, Fact{event.text("Type"), event.text("Id"), s.Version, s.UpdatedUTC, event.append(nil)})
+	}
+	for _, r := range h.house.rooms {
+		add(roomEvent(r), r.Stamps)
+	}
+	for _, part := range [][]*reservation{h.house.past, h.house.reservations} {
+		for _, r := range part {
+			add(reservationEvent(r), r.Stamps)
+		}
+	}
+	for _, c := range h.house.commands {
+		add(commandEvent(c), c.Stamps)
+	}
+	return facts
 }
 
 // Events returns what happened in [from, to) by the wall clock, oldest
