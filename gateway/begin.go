@@ -12,10 +12,11 @@ const (
 	resetForeign = "foreign"
 )
 
-// Begin writes the stream's first block and all that it missed, and puts it
-// into its feed. It returns when the stream has reached what is live, with
-// [ErrEnded] when the stream has to end before that, or with the error of write,
-// ctx or log. Each call of write hands over whole blocks.
+// Begin writes the stream's first block and all that it missed, or the present
+// state where that is asked for, and puts it into its feed. It returns when the
+// stream has reached what is live, with [ErrEnded] when the stream has to end
+// before that, or with the error of write, ctx or log. Each call of write hands
+// over whole blocks.
 func (s *Stream) Begin(ctx context.Context, write func([]byte) error) error {
 	at, reset, err := s.start(ctx)
 	if err != nil {
@@ -26,6 +27,11 @@ func (s *Stream) Begin(ctx context.Context, write func([]byte) error) error {
 	}
 	s.clock.written(time.Now())
 	give := s.giver(write)
+	if s.anew(reset) {
+		if at, err = s.giveSnapshot(give); err != nil {
+			return err
+		}
+	}
 	for {
 		missed, joined := s.hub.join(s, at)
 		if joined {
@@ -38,6 +44,23 @@ func (s *Stream) Begin(ctx context.Context, write func([]byte) error) error {
 			return err
 		}
 	}
+}
+
+// anew reports whether the stream begins with a snapshot.
+func (s *Stream) anew(reset string) bool {
+	return s.variant.Snapshot && (s.resume == "" || reset != "")
+}
+
+// giveSnapshot writes the present state and returns the place in the log that it
+// holds for.
+func (s *Stream) giveSnapshot(write func([]byte) error) (at uint64, err error) {
+	shot := s.hub.snapshot(s.sub, s.variant)
+	defer shot.release()
+	total, err := shot.give(write)
+	if err != nil {
+		return 0, err
+	}
+	return shot.at, write(s.hub.snapshotEnd(shot.at, total))
 }
 
 // giver returns write for what was missed. Giving it may take longer than the
@@ -78,7 +101,8 @@ func (s *Stream) start(ctx context.Context) (at uint64, reset string, err error)
 }
 
 // opening returns bellhop.ready and, where the stream cannot go on from where it
-// was asked to, bellhop.reset. Only one of them bears the position.
+// was asked to, bellhop.reset. Only one of them bears the position, and neither
+// where a snapshot follows.
 func (s *Stream) opening(at uint64, reset string) []byte {
 	position := s.hub.position(at)
 	s.told = s.hub.shown(s.sub)
@@ -87,11 +111,17 @@ func (s *Stream) opening(at uint64, reset string) []byte {
 		Now: stamp(time.Now()), Heartbeat: s.clock.timing.Heartbeat.Seconds(), Expires: stamp(s.clock.timing.Expires),
 		Sources: s.told,
 	}
-	if reset == "" {
+	if reset == "" && !s.anew(reset) {
 		return s.hub.encode(nil, s.clock.retry(), position, nameReady, marshal(ready))
 	}
 	ready.Position = ""
 	b := s.hub.encode(nil, s.clock.retry(), "", nameReady, marshal(ready))
+	if reset == "" {
+		return b
+	}
+	if s.anew(reset) {
+		position = "" // it is the snapshot's end that bears it
+	}
 	return s.hub.encode(b, 0, position, nameReset, marshal(reasonData{reset}))
 }
 
@@ -103,6 +133,12 @@ func (s *Stream) older(ctx context.Context, at uint64, write func([]byte) error)
 	page, err := s.hub.readOlder(ctx, at)
 	if errors.Is(err, ErrTrimmed) {
 		s.resume = ""
+		if s.variant.Snapshot {
+			if err := write(s.hub.encode(nil, 0, "", nameReset, marshal(reasonData{resetTrimmed}))); err != nil {
+				return at, err
+			}
+			return s.giveSnapshot(write)
+		}
 		if at, _, err = s.start(ctx); err != nil {
 			return at, err
 		}
@@ -138,7 +174,8 @@ func (s *Stream) replay(records []*Record, write func([]byte) error) error {
 	}
 	for _, rec := range records {
 		r := rendering{hub: s.hub, rec: rec}
-		b = append(b, r.frame(s.sub, s.variant)...)
+		data, _ := r.frame(s.sub, s.variant)
+		b = append(b, data...)
 		if len(b) >= limit {
 			if err := flush(); err != nil {
 				return err

@@ -15,7 +15,9 @@ const (
 	nameReady     = "bellhop.ready"
 	nameHeartbeat = "bellhop.heartbeat"
 	nameSource    = "bellhop.source"
+	nameLeft      = "bellhop.left"
 	nameGap       = "bellhop.gap"
+	nameSnapshot  = "bellhop.snapshot"
 	nameReset     = "bellhop.reset"
 	nameExpiring  = "bellhop.expiring"
 	nameBye       = "bellhop.bye"
@@ -91,12 +93,26 @@ type statusData struct {
 	Since     stamp  `json:"since,omitzero"`
 	Confirmed stamp  `json:"confirmed,omitzero"`
 	Reason    Reason `json:"reason,omitempty"`
+	Backfill  any    `json:"backfill,omitempty"`
 }
 
 // MarshalJSON gives the form in which bellhop.ready, bellhop.source and the
 // admin's /sources show a status.
 func (s Status) MarshalJSON() ([]byte, error) {
-	return json.Marshal(statusData{s.Source, s.State, stamp(s.Since), stamp(s.Confirmed), s.Reason})
+	data := statusData{s.Source, s.State, stamp(s.Since), stamp(s.Confirmed), s.Reason, nil}
+	if b := s.Backfill; b != nil {
+		data.Backfill = backfillData{b.Types, stamp(b.From), stamp(b.To), b.Rows, b.Logged, b.Held}
+	}
+	return json.Marshal(data)
+}
+
+type backfillData struct {
+	Types  []string `json:"types"`
+	From   stamp    `json:"from,omitzero"`
+	To     stamp    `json:"to,omitzero"`
+	Rows   int      `json:"rows"`
+	Logged int      `json:"logged"`
+	Held   int      `json:"held"`
 }
 
 type readyData struct {
@@ -116,6 +132,16 @@ type gapData struct {
 	From   stamp     `json:"from"`
 	To     stamp     `json:"to"`
 	Reason GapReason `json:"reason"`
+}
+
+type leftData struct {
+	Source string `json:"source"`
+	Type   string `json:"type"`
+	ID     string `json:"id"`
+}
+
+type countData struct {
+	Count int `json:"count"`
 }
 
 type reasonData struct {

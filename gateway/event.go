@@ -51,6 +51,19 @@ type Event struct {
 
 	// Attributes are what filters read; see [ReadAttributes].
 	Attributes Attributes
+	// Before are the attributes that the entity had until this event, nil when it
+	// was not there. They are set where the event goes to the log, for types with
+	// a lasting state only; see [Lasts].
+	Before *Attributes
+	// Gone says that the entity has left: it is no longer part of the present
+	// state. Such a record has no object, and streams that showed the entity hear
+	// of its leaving.
+	Gone bool
+	// Done is when the entity was done, by its upstream's account: nothing more
+	// is expected of it. The zero time when it is not.
+	Done time.Time
+	// Ticket is that of the [Inbox] entry that the event waited in, 0 for none.
+	Ticket uint64
 	// More says that further events of the same upstream frame follow.
 	More bool
 }

@@ -9,6 +9,7 @@ import (
 const (
 	FeedLife    = feedLife
 	GatherFrame = gatherFrame
+	ShelfPage   = shelfPage
 )
 
 // NewHubWithRing returns a hub that keeps at most n records in memory.
@@ -16,6 +17,22 @@ func NewHubWithRing(o HubOptions, n int) *Hub {
 	h := NewHub(o)
 	h.ring.maxLen = n
 	return h
+}
+
+// SetPiece has snapshots come in pieces of about n bytes. It is to be called
+// before any stream is opened.
+func (h *Hub) SetPiece(n int) { h.snapshots.piece = n }
+
+// SetShared bounds what is kept of encoded snapshots. It is to be called before
+// any stream is opened.
+func (h *Hub) SetShared(n int) { h.snapshots.room.limit = n }
+
+// Shared returns how much is kept of encoded snapshots.
+func (h *Hub) Shared() int {
+	r := &h.snapshots.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.taken
 }
 
 // Dispatch takes a record as if the log had handed it over.
@@ -27,12 +44,13 @@ func (h *Hub) IndexKeys() int { return (&Index{index: h.index}).Keys() }
 // Frame returns the block that streams of sub are shown of rec, nil for none.
 func (h *Hub) Frame(rec *Record, sub *Subscription) []byte {
 	r := rendering{hub: h, rec: rec}
-	return r.frame(sub, Variant{})
+	data, _ := r.frame(sub, Variant{})
+	return data
 }
 
 // Show returns the data of e as the subscription shows it.
 func (s *Subscription) Show(e *Event) (data []byte, ok bool) {
-	m, ok := s.match(e)
+	m, ok := s.match(e, &e.Attributes)
 	if !ok {
 		return nil, false
 	}
@@ -41,7 +59,7 @@ func (s *Subscription) Show(e *Event) (data []byte, ok bool) {
 
 // Matches reports whether the subscription shows e.
 func (s *Subscription) Matches(e *Event) bool {
-	_, ok := s.match(e)
+	_, ok := s.match(e, &e.Attributes)
 	return ok
 }
 

@@ -39,6 +39,9 @@ const maxIdleFeeds = 1024
 type Variant struct {
 	// Unnamed leaves out the event's name, so that a page's onmessage hears it.
 	Unnamed bool
+	// Snapshot begins with the present state wherever the stream cannot go on
+	// from a position.
+	Snapshot bool
 }
 
 // A frame is a block ready for the wire, linked to the one after it. It is

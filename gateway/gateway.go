@@ -12,8 +12,11 @@ import (
 type Gateway struct {
 	Log     Log
 	Keeper  Keeper
+	Inbox   func(source string) Inbox // each source's own
 	Hub     *Hub
 	Sources []Source
+	// Keep is how long an entity stays part of the present state after it is done.
+	Keep time.Duration
 }
 
 // Run runs the hub and, once it has read the log's tail, the sources. When ctx
@@ -30,6 +33,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}()
 	select {
 	case <-g.Hub.Loaded():
+		if err := g.mend(running); err != nil && running.Err() == nil {
+			stopHub()
+			return errors.Join(err, <-hubErr)
+		}
 		g.runSources(running)
 	case <-running.Done():
 	}
@@ -43,18 +50,22 @@ func (g *Gateway) Run(ctx context.Context) error {
 // runSources runs the sources until ctx ends. One that ends by itself is said to
 // be down: nobody would notice that it is no longer live.
 func (g *Gateway) runSources(ctx context.Context) {
-	to := sink{g.Log, g.Keeper, g.Hub}
-	var sources sync.WaitGroup
+	var running sync.WaitGroup
 	for _, s := range g.Sources {
-		sources.Go(func() {
+		to := &sink{Keeper: g.Keeper, source: s.Name(), log: g.Log, hub: g.Hub}
+		if g.Inbox != nil {
+			to.Inbox = g.Inbox(s.Name())
+		}
+		running.Go(func() {
 			if err := s.Run(ctx, to); err != nil && !errors.Is(err, context.Canceled) {
 				g.Hub.logger.Error("source ended", "source", s.Name(), "err", err)
 			}
 			to.Report(Status{Source: s.Name(), State: StateDown, Reason: ReasonStopped})
 		})
+		running.Go(func() { g.dismiss(ctx, to) })
 	}
 	<-ctx.Done() // not before: all sources may have ended by themselves
-	sources.Wait()
+	running.Wait()
 }
 
 // SayLost logs, for every source, that what was logged since from is gone from
@@ -67,16 +78,3 @@ func (g *Gateway) SayLost(ctx context.Context, from time.Time) error {
 	}
 	return g.Log.Append(ctx, gaps, nil)
 }
-
-// sink is what sources write to.
-type sink struct {
-	log Log
-	Keeper
-	hub *Hub
-}
-
-func (s sink) Append(ctx context.Context, records []*Record, done func()) error {
-	return s.log.Append(ctx, records, done)
-}
-
-func (s sink) Report(status Status) { s.hub.Report(status) }

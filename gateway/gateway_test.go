@@ -28,9 +28,20 @@ func (s source) Run(ctx context.Context, to gateway.Sink) error { return s.run(c
 
 // keeper keeps confirmed moments in memory.
 type keeper struct {
-	mu   sync.Mutex
-	kept map[string]time.Time
-	err  error // of Confirmed
+	mu      sync.Mutex
+	kept    map[string]time.Time
+	notes   map[string][]byte
+	err     error // of Confirmed
+	works   int   // how many notes are kept until noteErr comes; below 0 for all
+	noteErr error
+}
+
+// failAfter has KeepNote return err once it has gone well n times; never for n
+// below 0.
+func (k *keeper) failAfter(n int, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.noteErr, k.works = err, n
 }
 
 func (k *keeper) Confirmed(_ context.Context, source string) (time.Time, error) {
@@ -43,6 +54,26 @@ func (k *keeper) KeepConfirmed(_ context.Context, source string, t time.Time) er
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.kept[source] = t
+	return nil
+}
+
+func (k *keeper) Note(_ context.Context, source, name string) ([]byte, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.notes[source+"/"+name], nil
+}
+
+func (k *keeper) KeepNote(_ context.Context, source, name string, value []byte) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.noteErr != nil && k.works == 0 {
+		return k.noteErr
+	}
+	k.works--
+	if k.notes == nil {
+		k.notes = make(map[string][]byte)
+	}
+	k.notes[source+"/"+name] = value
 	return nil
 }
 

@@ -34,23 +34,27 @@ const (
 // methods may be called concurrently.
 type Hub struct {
 	log     Log
+	store   StateStore // nil for none
 	encode  Encoder
 	logger  *slog.Logger
 	readers chan struct{} // one for each read of the log under way
+	present *present
+	kept    kept
 
 	// head is the last record that all feeds have been given.
 	head atomic.Uint64
 	// loaded is closed when the log's tail has been read.
 	loaded chan struct{}
 
-	mu      sync.Mutex
-	feeds   map[feedKey]*Feed
-	index   *index
-	ring    ring
-	idle    int     // of the feeds, how many have no stream
-	touched []*Feed // have frames their streams were not woken for
-	gather  *time.Timer
-	sources sources
+	mu        sync.Mutex
+	feeds     map[feedKey]*Feed
+	index     *index
+	ring      ring
+	idle      int     // of the feeds, how many have no stream
+	touched   []*Feed // have frames their streams were not woken for
+	gather    *time.Timer
+	sources   sources
+	snapshots snapshots
 }
 
 type feedKey struct {
@@ -61,6 +65,7 @@ type feedKey struct {
 // HubOptions are what a [Hub] is made of.
 type HubOptions struct {
 	Log        Log
+	State      StateStore // keeps the present state; nil for nothing kept
 	Encode     Encoder
 	Sources    []string              // the names of the configured sources
 	Logger     *slog.Logger          // nil for none
@@ -71,13 +76,15 @@ type HubOptions struct {
 // tail.
 func NewHub(o HubOptions) *Hub {
 	h := &Hub{
-		log: o.Log, encode: o.Encode, logger: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
-		readers: make(chan struct{}, olderReaders),
-		loaded:  make(chan struct{}),
-		feeds:   make(map[feedKey]*Feed),
-		index:   newIndex(),
-		ring:    ring{maxLen: ringRecords, maxBytes: ringBytes},
-		sources: newSources(o.Sources, time.Now()),
+		log: o.Log, store: o.State, encode: o.Encode, logger: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)),
+		readers:   make(chan struct{}, olderReaders),
+		loaded:    make(chan struct{}),
+		present:   newPresent(),
+		feeds:     make(map[feedKey]*Feed),
+		index:     newIndex(),
+		ring:      ring{maxLen: ringRecords, maxBytes: ringBytes},
+		sources:   newSources(o.Sources, time.Now()),
+		snapshots: snapshots{piece: snapshotPiece, room: room{limit: sharedSnapshots}},
 	}
 	h.gather = time.AfterFunc(time.Hour, h.gathered)
 	h.gather.Stop()
@@ -108,19 +115,28 @@ func (h *Hub) Run(ctx context.Context) error {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() { h.sweep(stop) })
+	wg.Go(func() { h.keepState(stop) })
 	defer wg.Wait()
 	defer close(stop)
 	defer h.gather.Stop()
 	return h.log.Follow(ctx, h.head.Load(), h.dispatch)
 }
 
-// load fills the ring from the log's tail.
+// load reads the kept state, and the log from there on or from where the ring
+// begins.
 func (h *Hub) load(ctx context.Context) error {
-	first, last := h.log.Bounds()
-	at := max(first, 1) - 1
-	if n := uint64(h.ring.maxLen); last > n {
-		at = max(at, last-n)
+	at, err := h.loadState(ctx)
+	if err != nil {
+		return err
 	}
+	first, last := h.log.Bounds()
+	begin := max(first, 1) - 1
+	ring := begin
+	if n := uint64(h.ring.maxLen); last > n {
+		ring = max(begin, last-n)
+	}
+	h.trimmed(begin, 0)
+	at = min(max(at, begin), ring)
 	h.begin(at)
 	for {
 		_, last := h.log.Bounds() // before the read: what comes after it is not behind us
@@ -128,6 +144,7 @@ func (h *Hub) load(ctx context.Context) error {
 		switch {
 		case errors.Is(err, ErrTrimmed):
 			first, _ := h.log.Bounds()
+			h.trimmed(first-1, at)
 			at = max(first-1, at)
 			h.begin(at)
 		case err != nil:
@@ -170,12 +187,12 @@ func (h *Hub) Feeds() int {
 func (h *Hub) dispatch(rec *Record) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	idle := len(h.touched) == 0
 	if next := h.head.Load() + 1; rec.Seq > next {
 		if first, _ := h.log.Bounds(); first > next {
 			h.overtakenLocked(min(first, rec.Seq) - 1)
 		}
 	}
-	idle := len(h.touched) == 0
 	r := rendering{hub: h, rec: rec}
 	if rec.Gap != nil {
 		for _, f := range h.feeds {
@@ -184,6 +201,7 @@ func (h *Hub) dispatch(rec *Record) {
 	} else {
 		h.index.candidates(rec.Event, lowerASCII(rec.Event.ID), func(f *Feed) { h.give(f, &r) })
 	}
+	h.present.read(rec)
 	h.ring.add(rec)
 	h.head.Store(rec.Seq)
 	switch {
@@ -199,9 +217,15 @@ func (h *Hub) dispatch(rec *Record) {
 func (h *Hub) overtakenLocked(seq uint64) {
 	h.logger.Warn("the log was trimmed faster than it was read", "from", h.head.Load(), "to", seq)
 	h.ring.clear(seq)
+	h.present.overtake(seq)
 	data := h.encode(nil, 0, h.position(seq), nameReset, marshal(reasonData{resetTrimmed}))
+	list := h.present.list(seq)
 	for _, f := range h.feeds {
-		f.append(data, seq, time.Time{})
+		if f.variant.Snapshot {
+			h.appendSnapshotLocked(f, list)
+		} else {
+			f.append(data, seq, time.Time{})
+		}
 		h.touchLocked(f)
 	}
 }
@@ -212,11 +236,11 @@ func (h *Hub) give(f *Feed, r *rendering) {
 		return // found under another key already
 	}
 	f.seen = r.rec.Seq
-	data := r.frame(f.sub, f.variant)
+	data, received := r.frame(f.sub, f.variant)
 	if data == nil {
 		return
 	}
-	f.append(data, r.rec.Seq, r.rec.received())
+	f.append(data, r.rec.Seq, received)
 	h.touchLocked(f)
 }
 
@@ -256,6 +280,7 @@ func (h *Hub) sweep(stop <-chan struct{}) {
 					h.dropLocked(key, f)
 				}
 			}
+			h.snapshots.sweep(now)
 			h.mu.Unlock()
 		}
 	}
@@ -376,6 +401,7 @@ func (h *Hub) change(f func(*sources, time.Time)) {
 		if now.State == before[i].State && now.Reason == before[i].Reason {
 			continue
 		}
+		now.Backfill = nil
 		data := h.encode(nil, 0, "", nameSource, marshal(now))
 		for _, feed := range h.feeds {
 			if feed.sub.Shows(now.Source) {

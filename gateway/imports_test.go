@@ -51,7 +51,7 @@ var charters = map[string]room{
 	"bellhop/gateway/eventlog": {
 		charter: "the log on JetStream",
 		ours:    []string{"bellhop/gateway"},
-		theirs:  []string{"github.com/nats-io/nats-server/v2/server", "github.com/nats-io/nats.go", metricsModule, "golang.org/x/sys/unix"},
+		theirs:  []string{"github.com/nats-io/nats-server/v2/server", "github.com/nats-io/nats.go", metricsModule, "golang.org/x/sync/errgroup", "golang.org/x/sys/unix"},
 	},
 	"bellhop/gateway/gatewaytest": {charter: "a log in memory, for tests alone: no row above or below has it", ours: []string{"bellhop/gateway"}},
 	"bellhop/gateway/mews": {

@@ -130,17 +130,25 @@ func (x *index) removeAt(by dimension, v string, f *Feed) {
 	x[by][v] = feeds[:last]
 }
 
-// candidates calls f with every feed that may match e, some of them repeatedly.
+// candidates calls f with every feed that may match e, or may have matched what
+// was before it, some of them repeatedly.
 func (x *index) candidates(e *Event, id string, f func(*Feed)) {
-	a := &e.Attributes
-	for by, v := range [...]string{byID: id, byThread: a.Thread, byConversation: a.Conversation, byResource: a.Resource, byChannel: a.Channel} {
-		if v != "" {
-			each(x[by][v], f)
-		}
+	each(x[byID][id], f)
+	x.byAttributes(&e.Attributes, f)
+	if e.Before != nil && *e.Before != e.Attributes {
+		x.byAttributes(e.Before, f)
 	}
 	for _, source := range [...]string{e.Source, "*"} {
 		for _, typ := range [...]string{e.Type, "*"} {
 			each(x[byPair][pair(source, typ)], f)
+		}
+	}
+}
+
+func (x *index) byAttributes(a *Attributes, f func(*Feed)) {
+	for by, v := range [...]string{byThread: a.Thread, byConversation: a.Conversation, byResource: a.Resource, byChannel: a.Channel} {
+		if v != "" {
+			each(x[by][v], f)
 		}
 	}
 }

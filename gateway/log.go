@@ -53,8 +53,40 @@ type Log interface {
 	Resolve(position string) (seq uint64, known, good bool)
 }
 
-// Keeper keeps the last confirmed moment of each source durably, so that the
-// next start knows where a gap begins.
+// StateStore keeps the present state beside the log: the latest record of each
+// entity with a lasting state, however old. Methods may be called concurrently.
+type StateStore interface {
+	// LoadState calls f with every record that is kept, in any order, and returns
+	// the sequence of the log up to which the state is complete, 0 for none.
+	LoadState(ctx context.Context, f func(*Record)) (upTo uint64, err error)
+	// SaveState keeps changed in place of what is kept of the same entities,
+	// forgets those that are gone, and then keeps that the state is complete up
+	// to the sequence upTo. Where it fails part of it may have been done; it can
+	// be repeated.
+	SaveState(ctx context.Context, changed []*Record, gone []EntityKey, upTo uint64) error
+}
+
+// Inbox keeps what was read from an upstream and cannot be logged yet, as
+// durably as the log. An inbox is one source's. Methods may be called
+// concurrently.
+type Inbox interface {
+	// Put keeps records as one entry. Tickets grow from entry to entry, also
+	// over restarts and losses.
+	Put(ctx context.Context, records []*Record) (ticket uint64, err error)
+	// Forget drops all entries whose tickets are below before.
+	Forget(ctx context.Context, before uint64) error
+	// Entries returns what is in the inbox, oldest first.
+	Entries(ctx context.Context) ([]Entry, error)
+}
+
+// Entry is one entry of an [Inbox].
+type Entry struct {
+	Ticket  uint64
+	Records []*Record
+}
+
+// Keeper keeps what each source must know at its next start: the last confirmed
+// moment, where a gap begins, and small notes of its own.
 type Keeper interface {
 	// Confirmed returns the moment kept for source, the zero time when there is
 	// none.
@@ -62,4 +94,9 @@ type Keeper interface {
 	// KeepConfirmed keeps t for source. What is kept is earlier than t by as
 	// much as the log's own tail may lose in a crash.
 	KeepConfirmed(ctx context.Context, source string, t time.Time) error
+	// Note returns what was kept for source under name, nil when there is
+	// nothing.
+	Note(ctx context.Context, source, name string) ([]byte, error)
+	// KeepNote keeps a small value for source under name; nil drops it.
+	KeepNote(ctx context.Context, source, name string, value []byte) error
 }

@@ -16,9 +16,11 @@ import (
 
 // memoryLog is a log in memory that can be made to lag, to forget and to fail.
 type memoryLog struct {
-	page int // how many records Read returns at most; 0 for no limit
+	page  int  // how many records Read returns at most; 0 for no limit
+	coded bool // hands out what was written and read back, as a log on a disk does
 
 	mu      sync.Mutex
+	all     []*gateway.Record // all there ever were, but for a lost tail
 	records []*gateway.Record // those that are left
 	first   uint64            // the first that has not been trimmed
 	last    uint64
@@ -29,6 +31,8 @@ type memoryLog struct {
 	onRead  func()        // called once, behind the next Read
 	failure error         // of Read, Since and Follow
 	unread  error         // of Read and Since alone
+	refused error         // of Append
+	accepts int           // how many Appends go well before they are refused
 }
 
 type epoch struct {
@@ -43,16 +47,29 @@ func newLog() *memoryLog {
 func (l *memoryLog) Append(_ context.Context, records []*gateway.Record, done func()) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.refused != nil && l.accepts == 0 {
+		return l.refused
+	}
+	l.accepts--
 	for _, r := range records {
+		if l.coded {
+			r = recoded(r)
+		}
 		l.last++
 		r.Seq, r.Logged = l.last, time.Now()
 		l.records = append(l.records, r)
+		l.all = append(l.all, r)
 	}
 	l.stirLocked()
 	if done != nil {
 		done()
 	}
 	return nil
+}
+
+// recoded returns what is read of r once it has been written.
+func recoded(r *gateway.Record) *gateway.Record {
+	return must(gateway.UnmarshalRecord(must(gateway.MarshalRecord(r))))
 }
 
 func (l *memoryLog) stirLocked() {
@@ -200,6 +217,35 @@ func (l *memoryLog) begin() {
 	if newest := l.epochs[len(l.epochs)-1]; newest.first <= l.last {
 		l.epochs = append(l.epochs, epoch{fmt.Sprintf("e%d", len(l.epochs)+1), l.last + 1})
 	}
+}
+
+// lose takes away everything behind last, as a crash may; nobody may follow
+// meanwhile. What comes is another epoch's.
+func (l *memoryLog) lose(last uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records = slices.Clone(l.records[:l.behindLocked(last)])
+	l.all = slices.Clone(l.all[:last])
+	l.last = last
+	l.epochs = append(l.epochs, epoch{fmt.Sprintf("e%d", len(l.epochs)+1), last + 1})
+}
+
+// refuse has Append return err.
+func (l *memoryLog) refuse(err error) { l.refuseAfter(0, err) }
+
+// refuseAfter has Append return err once it has gone well n times; never for n
+// below 0.
+func (l *memoryLog) refuseAfter(n int, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refused, l.accepts = err, n
+}
+
+// history returns all there ever were, the nth with the sequence n+1.
+func (l *memoryLog) history() []*gateway.Record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all)
 }
 
 // hold keeps Follow from going on behind what there is now, or lets it.

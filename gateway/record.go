@@ -22,7 +22,13 @@ type recordHead struct {
 	Received time.Time  `json:"received,omitzero"`
 	More     bool       `json:"more,omitempty"`
 	Attr     Attributes `json:"attr,omitzero"`
-	Gap      *gapHead   `json:"gap,omitempty"`
+	Gone     bool       `json:"gone,omitempty"`
+	Done     time.Time  `json:"done,omitzero"`
+	Ticket   uint64     `json:"ticket,omitempty"`
+	// Before is absent when it is the same as Attr, which Same says.
+	Before *Attributes `json:"before,omitempty"`
+	Same   bool        `json:"same,omitempty"`
+	Gap    *gapHead    `json:"gap,omitempty"`
 }
 
 type gapHead struct {
@@ -41,10 +47,15 @@ func MarshalRecord(r *Record) ([]byte, error) {
 		return json.Marshal(recordHead{Version: recordVersion, Source: g.Source, Gap: &gapHead{g.Types, g.From, g.To, g.Reason}})
 	}
 	e := r.Event
-	head, err := json.Marshal(recordHead{
+	h := recordHead{
 		Version: recordVersion, Source: e.Source, Type: e.Type, ID: e.ID, Origin: e.Origin,
 		Received: e.Received, More: e.More, Attr: e.Attributes,
-	})
+		Gone: e.Gone, Done: e.Done, Ticket: e.Ticket, Before: e.Before,
+	}
+	if e.Before != nil && *e.Before == e.Attributes {
+		h.Before, h.Same = nil, true
+	}
+	head, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +83,13 @@ func UnmarshalRecord(b []byte) (*Record, error) {
 	e := &Event{
 		Source: h.Source, Type: h.Type, ID: h.ID, Origin: h.Origin,
 		Received: h.Received, More: h.More, Attributes: h.Attr,
+		Gone: h.Gone, Done: h.Done, Ticket: h.Ticket, Before: h.Before,
+	}
+	if h.Same {
+		e.Before = &e.Attributes
 	}
 	object, entity, _ := bytes.Cut(rest, []byte("\n"))
-	if len(object) == 0 {
+	if len(object) == 0 && !e.Gone {
 		return nil, errors.New("record without an object")
 	}
 	e.Object = object

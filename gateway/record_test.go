@@ -10,6 +10,7 @@ import (
 	"bellhop/gateway"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 )
 
@@ -28,19 +29,40 @@ func drawRecord(t *rapid.T) *gateway.Record {
 	e := &gateway.Event{
 		Source: text("source"), Type: text("type"), ID: text("id"), Origin: gateway.Origin(text("origin")),
 		Received: drawTime(t, "received"), More: rapid.Bool().Draw(t, "more"),
-		Object: json.RawMessage(must(json.Marshal(map[string]string{text("name"): text("value")}))),
-		Attributes: gateway.Attributes{
-			State: text("state"), Resource: text("resource"), Rate: text("rate"), Category: text("category"),
-			Thread: text("thread"), Conversation: text("conversation"), Channel: text("channel"),
-		},
-	}
-	if rapid.Bool().Draw(t, "dated") {
-		e.Attributes.Start, e.Attributes.End = drawTime(t, "start"), drawTime(t, "end")
+		Object:     json.RawMessage(must(json.Marshal(map[string]string{text("name"): text("value")}))),
+		Attributes: drawAttributes(t),
+		Ticket:     rapid.Uint64().Draw(t, "ticket"),
 	}
 	if rapid.Bool().Draw(t, "enriched") {
 		e.Entity = json.RawMessage(must(json.Marshal(text("entity"))))
 	}
+	if rapid.Bool().Draw(t, "done") {
+		e.Done = drawTime(t, "done at")
+	}
+	if rapid.Bool().Draw(t, "gone") {
+		e.Gone, e.Object, e.Entity = true, nil, nil
+	}
+	switch rapid.SampledFrom([]string{"not there", "the same", "another"}).Draw(t, "before") {
+	case "the same":
+		before := e.Attributes
+		e.Before = &before
+	case "another":
+		before := drawAttributes(t)
+		e.Before = &before
+	}
 	return &gateway.Record{Event: e}
+}
+
+func drawAttributes(t *rapid.T) gateway.Attributes {
+	text := func(label string) string { return rapid.String().Draw(t, label) }
+	a := gateway.Attributes{
+		State: text("state"), Resource: text("resource"), Rate: text("rate"), Category: text("category"),
+		Thread: text("thread"), Conversation: text("conversation"), Channel: text("channel"),
+	}
+	if rapid.Bool().Draw(t, "dated") {
+		a.Start, a.End = drawTime(t, "start"), drawTime(t, "end")
+	}
+	return a
 }
 
 func TestRecordRoundTrip(t *testing.T) {
@@ -54,7 +76,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%q: %v", b, err)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("record (-want +got):\n%s", diff)
 		}
 		if got.Source() != want.Source() {
@@ -82,6 +104,29 @@ func TestRecordAsStored(t *testing.T) {
 			&gateway.Record{Event: &gateway.Event{Source: "a", Type: "b", ID: "c", Object: json.RawMessage(`{}`)}},
 			`{"v":1,"source":"a","type":"b","id":"c"}` + "\n{}",
 		},
+		"entity that was another": {
+			&gateway.Record{Event: &gateway.Event{
+				Source: "a", Type: "b", ID: "c", Object: json.RawMessage(`{}`), Attributes: gateway.Attributes{State: "x"},
+				Before: &gateway.Attributes{State: "y", End: at}, Done: at, Ticket: 18446744073709551615,
+			}},
+			`{"v":1,"source":"a","type":"b","id":"c","attr":{"state":"x"},"done":"2030-01-02T03:04:05.678Z","ticket":18446744073709551615,"before":{"state":"y","end":"2030-01-02T03:04:05.678Z"}}` + "\n{}",
+		},
+		"entity that was the same": {
+			&gateway.Record{Event: &gateway.Event{
+				Source: "a", Type: "b", ID: "c", Object: json.RawMessage(`{}`), Attributes: gateway.Attributes{State: "x"}, Before: &gateway.Attributes{State: "x"},
+			}},
+			`{"v":1,"source":"a","type":"b","id":"c","attr":{"state":"x"},"same":true}` + "\n{}",
+		},
+		"entity that was without attributes": {
+			&gateway.Record{Event: &gateway.Event{
+				Source: "a", Type: "b", ID: "c", Object: json.RawMessage(`{}`), Attributes: gateway.Attributes{State: "x"}, Before: &gateway.Attributes{},
+			}},
+			`{"v":1,"source":"a","type":"b","id":"c","attr":{"state":"x"},"before":{}}` + "\n{}",
+		},
+		"entity that has gone": {
+			&gateway.Record{Event: &gateway.Event{Source: "a", Type: "b", ID: "c", Origin: gateway.OriginBackfill, Gone: true, Before: &gateway.Attributes{State: "y"}}},
+			`{"v":1,"source":"a","type":"b","id":"c","origin":"backfill","gone":true,"before":{"state":"y"}}` + "\n",
+		},
 		"gap": {
 			&gateway.Record{Gap: &gateway.Gap{Source: "prague", Types: []string{"PriceUpdate"}, From: at, To: at.Add(time.Second), Reason: gateway.GapUpstream}},
 			`{"v":1,"source":"prague","gap":{"types":["PriceUpdate"],"from":"2030-01-02T03:04:05.678Z","to":"2030-01-02T03:04:06.678Z","reason":"upstream"}}`,
@@ -94,7 +139,7 @@ func TestRecordAsStored(t *testing.T) {
 				t.Errorf("stored %s, %v\nwant %s", b, err, tt.stored)
 			}
 			got, err := gateway.UnmarshalRecord([]byte(tt.stored))
-			if diff := cmp.Diff(tt.record, got); err != nil || diff != "" {
+			if diff := cmp.Diff(tt.record, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
 				t.Errorf("read (%v, -want +got):\n%s", err, diff)
 			}
 		})
@@ -114,6 +159,9 @@ func FuzzUnmarshalRecord(f *testing.F) {
 	f.Add([]byte(`{"v":1,"source":"a","gap":{"types":["x"],"from":"2030-01-02T03:04:05Z","to":"2030-01-02T03:04:05Z","reason":"log"}}`))
 	f.Add([]byte(`{"v":1,"gap":{}}`))
 	f.Add([]byte("{\"v\":1}\n{}\n"))
+	f.Add([]byte(`{"v":1,"gone":true,"before":{"state":"x"},"done":"2030-01-02T03:04:05Z","ticket":7}`))
+	f.Add([]byte(`{"v":1,"attr":{"state":"x"},"same":true,"before":{"state":"y"}}` + "\n{}"))
+	f.Add([]byte(`{"v":1,"gone":true}` + "\n\n{}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		first, err := gateway.UnmarshalRecord(bytes.Clone(b))
 		if err != nil {
@@ -124,7 +172,7 @@ func FuzzUnmarshalRecord(f *testing.F) {
 			t.Fatalf("%q was read, but cannot be written: %v", b, err)
 		}
 		second, err := gateway.UnmarshalRecord(stored)
-		if diff := cmp.Diff(first, second); err != nil || diff != "" {
+		if diff := cmp.Diff(first, second, cmpopts.EquateEmpty()); err != nil || diff != "" {
 			t.Fatalf("read again (%v, -first +second):\n%s", err, diff)
 		}
 	})

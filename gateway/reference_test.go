@@ -383,3 +383,41 @@ func newEvent(source, typ, id, object string) *gateway.Event {
 		Attributes: gateway.ReadAttributes(typ, id, json.RawMessage(object)),
 	}
 }
+
+// refLeaves says whether what was shown until now, as before told it, is to be
+// taken off: it has gone, or matches no more for a reason that the grant which
+// showed it lets be seen.
+func refLeaves(grants []gateway.Grant, q gateway.Query, before, now *gateway.Event) bool {
+	if before == nil {
+		return false
+	}
+	g, shown := refMatches(grants, q, before)
+	if !shown || now.Gone {
+		return shown
+	}
+	if _, still := refMatches(grants, q, now); still {
+		return false
+	}
+	_, still := refMatches(grants, q, refUnseen(g, before, now))
+	return !still
+}
+
+// refUnseen returns now as it would be if nothing of what g hides had changed.
+func refUnseen(g gateway.Grant, before, now *gateway.Event) *gateway.Event {
+	var was, is map[string]any
+	if json.Unmarshal(before.Object, &was) != nil || json.Unmarshal(now.Object, &is) != nil {
+		panic("no object")
+	}
+	for _, p := range []string{"state", "resource", "conversation", "channel", "start", "end"} {
+		r := refReading(p, now.Type)
+		if !r.can || len(r.path) != 1 || !refCovered(g, r) {
+			continue
+		}
+		if is[r.path[0]] = was[r.path[0]]; is[r.path[0]] == nil {
+			delete(is, r.path[0])
+		}
+	}
+	unseen := *now
+	unseen.Object = must(json.Marshal(is))
+	return &unseen
+}

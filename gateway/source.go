@@ -18,15 +18,25 @@ type Source interface {
 	Run(ctx context.Context, to Sink) error
 }
 
-// Sink is where a source takes what it heard.
+// Sink is where a source takes what it heard, and where it finds what it has
+// said before. It is one source's own; its methods may be called concurrently.
 type Sink interface {
-	// Append is [Log.Append].
+	// Append is [Log.Append]. It sets Before of each event whose type has a
+	// lasting state.
 	Append(ctx context.Context, records []*Record, done func()) error
+	// Latest returns the event that was appended last of an entity with a lasting
+	// state, nil when there is none or the entity has gone. It is not to be
+	// changed.
+	Latest(typ, id string) *Event
+	// Present returns the latest event of every entity of a type with a lasting
+	// state, in no order.
+	Present(typ string) []*Event
 	// Report says the source's state. Only a change of state or reason is
-	// passed on to streams; Confirmed is kept up to date by every call. Since
-	// is set by the receiver.
+	// passed on to streams; Confirmed and Backfill are kept up to date by every
+	// call. Since is set by the receiver.
 	Report(status Status)
 	Keeper
+	Inbox
 }
 
 // State is what is known of a source's connection to its upstream.
@@ -66,4 +76,17 @@ type Status struct {
 	// Confirmed is the moment up to which all that the upstream said is in the
 	// log; zero before the first connect.
 	Confirmed time.Time
+	// Backfill is what is being read of the past, nil when nothing is. Streams are
+	// not shown it.
+	Backfill *Backfill
+}
+
+// Backfill is how far the reading of what was missed, or of the present state
+// at a source's first start, has come.
+type Backfill struct {
+	Types    []string  // those still to be read
+	From, To time.Time // the interval that is read
+	Rows     int       // entities read
+	Logged   int       // events made of them
+	Held     int       // live events that wait for its end
 }

@@ -34,6 +34,7 @@ func (s *sources) report(status Status, now time.Time) {
 	if status.Confirmed.After(have.Confirmed) {
 		have.Confirmed = status.Confirmed
 	}
+	have.Backfill = status.Backfill
 }
 
 func (s *sources) logTrouble(trouble bool, now time.Time) {
@@ -67,6 +68,7 @@ func (s *sources) shown(sub *Subscription) []Status {
 	out := []Status{}
 	for _, status := range s.all() {
 		if sub.Shows(status.Source) {
+			status.Backfill = nil
 			out = append(out, status)
 		}
 	}

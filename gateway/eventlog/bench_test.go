@@ -2,6 +2,10 @@ package eventlog_test
 
 import (
 	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,4 +113,129 @@ func BenchmarkOpen(b *testing.B) {
 		closeLog(b, l)
 		b.StartTimer()
 	}
+}
+
+// manyEntities returns the records of n entities of a hotel.
+func manyEntities(n int) []*gateway.Record {
+	var records []*gateway.Record
+	for i := range n {
+		r := typical(i)
+		r.Event.ID = fmt.Sprintf("bfee2c44-98f9-4a9b-8b8e-%012d", i)
+		r.Seq, r.Logged = uint64(i+1), time.Now()
+		records = append(records, r)
+	}
+	return records
+}
+
+// BenchmarkSaveState saves so many entities at once.
+func BenchmarkSaveState(b *testing.B) {
+	for _, n := range []int{1, 100, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			l := open(b, eventlog.Options{Dir: b.TempDir()})
+			records := manyEntities(n)
+			for b.Loop() {
+				saveState(b, l, records, nil, 1)
+			}
+			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "entities/s")
+		})
+	}
+}
+
+// BenchmarkLoadState loads 100 000 entities, and says what memory the server
+// takes for them.
+func BenchmarkLoadState(b *testing.B) {
+	dir := b.TempDir()
+	l := open(b, eventlog.Options{Dir: dir})
+	saveState(b, l, manyEntities(100_000), nil, 1)
+	closeLog(b, l)
+	before := heap()
+	l = open(b, eventlog.Options{Dir: dir})
+	for b.Loop() {
+		n := 0
+		if _, err := l.LoadState(b.Context(), func(*gateway.Record) { n++ }); err != nil || n != 100_000 {
+			b.Fatal(n, err)
+		}
+	}
+	b.ReportMetric(float64(int64(heap()-before))/1e6, "MB")
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkAppendBeside appends while the state that it makes is saved twice a
+// second; BenchmarkAppend is without.
+func BenchmarkAppendBeside(b *testing.B) {
+	l := open(b, eventlog.Options{Dir: b.TempDir()})
+	records := manyEntities(10_000)
+	stop := make(chan struct{})
+	var saver sync.WaitGroup
+	saver.Go(func() {
+		t := time.NewTicker(500 * time.Millisecond)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				if err := l.SaveState(context.Background(), records, nil, 1); err != nil {
+					b.Error(err)
+				}
+			case <-stop:
+				return
+			}
+		}
+	})
+	done := make(chan struct{})
+	n := 0
+	for b.Loop() {
+		if err := l.Append(b.Context(), records[n:n+1], nil); err != nil {
+			b.Fatal(err)
+		}
+		n = (n + 1) % len(records)
+	}
+	if err := l.Append(b.Context(), nil, func() { close(done) }); err != nil {
+		b.Fatal(err)
+	}
+	<-done
+	close(stop)
+	saver.Wait()
+}
+
+func BenchmarkInbox(b *testing.B) {
+	l := open(b, eventlog.Options{Dir: b.TempDir()})
+	in := l.Inbox("prague")
+	r := []*gateway.Record{typical(0)}
+	var last atomic.Uint64
+	put := func() {
+		ticket, err := in.Put(b.Context(), r)
+		if err != nil {
+			b.Error(err)
+		}
+		last.Store(ticket)
+	}
+	b.Run("put", func(b *testing.B) {
+		for b.Loop() {
+			put()
+		}
+	})
+	b.Run("put by 16", func(b *testing.B) {
+		b.SetParallelism(8)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				put()
+			}
+		})
+	})
+	b.Run("put 100 and forget", func(b *testing.B) {
+		for b.Loop() {
+			for range 100 {
+				put()
+			}
+			if err := in.Forget(b.Context(), last.Load()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

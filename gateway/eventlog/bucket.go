@@ -119,6 +119,7 @@ func (s *session) bucket(ctx context.Context, name string) (jetstream.KeyValue, 
 	}
 	kv, err := s.js.KeyValue(ctx, name)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		s.strip("KV_" + name)
 		kv, err = s.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket:         name,
 			History:        1,
@@ -133,53 +134,4 @@ func (s *session) bucket(ctx context.Context, name string) (jetstream.KeyValue, 
 	s.buckets[name] = kv
 	s.mu.Unlock()
 	return kv, nil
-}
-
-// confirmedBucket has the last confirmed moment of each source.
-const confirmedBucket = "confirmed"
-
-// Confirmed implements [gateway.Keeper].
-func (l *Log) Confirmed(ctx context.Context, source string) (time.Time, error) {
-	b, err := l.Bucket(confirmedBucket).Get(ctx, source)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if b == nil {
-		return l.lastOf(ctx, source)
-	}
-	return time.Parse(time.RFC3339Nano, string(b))
-}
-
-// lastOf returns when the source's last event was logged, the zero time when
-// there is none: a source that has events was connected before, even if what was
-// kept of it is gone.
-func (l *Log) lastOf(ctx context.Context, source string) (last time.Time, err error) {
-	err = l.try(ctx, func(s *session) error {
-		opCtx, cancel := context.WithTimeout(ctx, opTimeout)
-		defer cancel()
-		stream, err := s.js.Stream(opCtx, streamName)
-		if err != nil {
-			return s.check(ctx, "last event", err)
-		}
-		m, err := stream.GetLastMsgForSubject(opCtx, string(appendToken([]byte("ev."), source, false))+".>")
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return nil
-		}
-		if err == nil {
-			last = m.Time
-		}
-		return s.check(ctx, "last event", err)
-	})
-	return last, err
-}
-
-// KeepConfirmed implements [gateway.Keeper]; the zero time is not kept. What a
-// power cut may cost is what was written since the last sync but one, as a sync
-// takes its time.
-func (l *Log) KeepConfirmed(ctx context.Context, source string, t time.Time) error {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.Add(-2 * l.opts.Sync).UTC()
-	return l.Bucket(confirmedBucket).Put(ctx, source, []byte(t.Format(time.RFC3339Nano)))
 }

@@ -2,7 +2,6 @@ package eventlog_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -63,44 +62,5 @@ func TestBucket(t *testing.T) {
 	check(want)
 	if got, err := l.Bucket("other").All(t.Context()); err != nil || len(got) != 0 {
 		t.Errorf("another bucket: got %v, %v", got, err)
-	}
-}
-
-func TestKeeper(t *testing.T) {
-	dir := t.TempDir()
-	const sync = 3 * time.Second
-	l := open(t, eventlog.Options{Dir: dir, Sync: sync})
-	if got, err := l.Confirmed(t.Context(), "prague"); err != nil || !got.IsZero() {
-		t.Errorf("got %v, %v, want nothing", got, err)
-	}
-	at := time.Date(2026, 11, 21, 8, 0, 0, 123456789, time.FixedZone("", 3600))
-	for _, source := range []string{"prague", "chat"} {
-		if err := l.KeepConfirmed(t.Context(), source, at.Add(-time.Hour)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := l.KeepConfirmed(t.Context(), "prague", at); err != nil {
-		t.Fatal(err)
-	}
-	closeLog(t, l)
-	l = open(t, eventlog.Options{Dir: dir})
-	got, err := l.Confirmed(t.Context(), "prague")
-	if err != nil || got.After(at.Add(-sync)) || got.Before(at.Add(-time.Minute)) {
-		t.Errorf("got %v, %v, want what is %v before %v", got, err, sync, at)
-	}
-}
-
-// What was kept of a source may be gone; that it has events tells that it was
-// connected before.
-func TestConfirmedWithoutKeeping(t *testing.T) {
-	l := open(t, eventlog.Options{Dir: t.TempDir()})
-	began := time.Now()
-	r := event(1)
-	store(t, l, r)
-	for source, known := range map[string]bool{r.Event.Source: true, r.Event.Source + "-2": false} {
-		got, err := l.Confirmed(t.Context(), source)
-		if err != nil || got.IsZero() == known || known && (got.Before(began) || got.After(time.Now())) {
-			t.Errorf("%s: got %v, %v, known %t", source, got, err, known)
-		}
 	}
 }

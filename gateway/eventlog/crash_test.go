@@ -2,22 +2,27 @@ package eventlog_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"bellhop/gateway"
 	"bellhop/gateway/eventlog"
 )
 
-// helperDir makes this test's binary a process that appends to a log, to be
-// killed.
-const helperDir = "BELLHOP_TEST_APPEND_TO"
+// These make this test's binary a process that writes to a log, to be killed.
+const (
+	helperDir = "BELLHOP_TEST_APPEND_TO"
+	besideDir = "BELLHOP_TEST_KEEP_BESIDE"
+)
 
 // helper appends events without end, one by one from the log's last on, and
 // says on stdout up to which sequence they are stored.
@@ -107,6 +112,144 @@ func appendAndKill(t *testing.T, dir string, atLeast int) (stored uint64) {
 		t.Fatal("ended before it was killed")
 	}
 	return stored
+}
+
+// beside appends events without end, keeps the state that they leave and puts
+// entries into an inbox, and says on stdout what is kept: "state" and the
+// sequence up to which it is complete, or "entry" and a ticket.
+func beside(dir string) int {
+	ctx := context.Background()
+	l, err := eventlog.Open(ctx, eventlog.Options{Dir: dir, Sync: time.Second})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Println("open")
+	go func() {
+		for n := 0; ; n++ {
+			ticket, err := l.Inbox("prague").Put(ctx, events(n, n+2))
+			if err != nil {
+				fmt.Println(err)
+			}
+			fmt.Println("entry", ticket)
+		}
+	}()
+	_, last := l.Bounds()
+	for {
+		stored := make(chan struct{})
+		if err := l.Append(ctx, events(int(last), int(last)+30), func() { close(stored) }); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		<-stored
+		records, err := l.Read(ctx, last, 30)
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		last += 30
+		if err := l.SaveState(ctx, records, nil, last); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		fmt.Println("state", last)
+	}
+}
+
+// TestKilledBeside kills a process that keeps the state and fills an inbox.
+func TestKilledBeside(t *testing.T) {
+	dir := t.TempDir()
+	var ticket uint64
+	for range 2 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), besideDir+"="+dir)
+		saved, tickets := killAfter(t, cmd, 300)
+		if tickets[0] <= ticket {
+			t.Errorf("ticket %d came after %d", tickets[0], ticket)
+		}
+		ticket = tickets[len(tickets)-1]
+		l := open(t, eventlog.Options{Dir: dir, Sync: time.Second})
+		checkKept(t, l, saved)
+		entries := entriesOf(t, l.Inbox("prague"))
+		for _, ticket := range tickets {
+			i, found := slices.BinarySearchFunc(entries, ticket, func(e gateway.Entry, t uint64) int { return cmp.Compare(e.Ticket, t) })
+			if !found || len(entries[i].Records) != 2 {
+				t.Errorf("entry %d is not there", ticket)
+			}
+		}
+		closeLog(t, l)
+	}
+}
+
+// checkKept fails the test unless the state is complete up to where it says, at
+// least up to saved, and nothing in it is younger than the log.
+func checkKept(t *testing.T, l *eventlog.Log, saved uint64) {
+	t.Helper()
+	kept, upTo := loadState(t, l)
+	_, last := l.Bounds()
+	if upTo < saved || upTo > last {
+		t.Errorf("the state is complete up to %d, but was saved up to %d, and the log ends at %d", upTo, saved, last)
+	}
+	logged := make(map[uint64]*gateway.Record)
+	for _, r := range read(t, l, 0) {
+		logged[r.Seq] = r
+		if have := kept[keyOf(r)]; r.Seq <= upTo && (have == nil || have.Seq < r.Seq) {
+			t.Fatalf("record %d is not in the state, which is complete up to %d", r.Seq, upTo)
+		}
+	}
+	for _, r := range kept {
+		if from := logged[r.Seq]; from == nil || string(from.Event.Object) != string(r.Event.Object) || !from.Logged.Equal(r.Logged) {
+			t.Errorf("kept is %+v, logged was %+v", r, from)
+		}
+	}
+}
+
+// killAfter kills a process that has said at least so many lines, and returns
+// what it said to be kept.
+func killAfter(t *testing.T, cmd *exec.Cmd, lines int) (saved uint64, tickets []uint64) {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	killed := false
+	for in := bufio.NewReader(out); ; lines-- {
+		if !killed && lines <= 0 && saved > 0 && len(tickets) > 0 {
+			killed = true
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// What it said before it was killed counts to the last whole line.
+		line, err := in.ReadString('\n')
+		if err != nil {
+			break
+		}
+		var n uint64
+		switch what, number, _ := strings.Cut(strings.TrimSpace(line), " "); what {
+		case "open":
+			continue
+		case "state":
+			n, err = strconv.ParseUint(number, 10, 64)
+			saved = n
+		case "entry":
+			n, err = strconv.ParseUint(number, 10, 64)
+			tickets = append(tickets, n)
+		default:
+			t.Error(line)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	_ = cmd.Wait() // says that it was killed
+	if !killed {
+		t.Fatal("ended before it was killed")
+	}
+	return saved, tickets
 }
 
 // TestOldStream puts back an image of the stream alone, beside a table of epochs

@@ -12,17 +12,6 @@ import (
 	"bellhop/gateway/eventlog"
 )
 
-// blocks returns the files that have the log's records, the newest last.
-func blocks(t *testing.T, dir string) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", "EVENTS", "msgs", "*.blk"))
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
-	slices.Sort(files)
-	return files
-}
-
 func unreadable(t *testing.T, reg *prometheus.Registry) float64 {
 	t.Helper()
 	families, err := reg.Gather()
@@ -44,7 +33,7 @@ func TestDamagedRecord(t *testing.T) {
 	l := open(t, eventlog.Options{Dir: dir})
 	store(t, l, events(0, 1000)...)
 	closeLog(t, l)
-	f, err := os.OpenFile(blocks(t, dir)[0], os.O_RDWR, 0)
+	f, err := os.OpenFile(blocksOf(t, dir, "EVENTS")[0], os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +79,7 @@ func TestDamagedTail(t *testing.T) {
 				positions = append(positions, string(l.AppendPosition(nil, seq)))
 			}
 			closeLog(t, l)
-			file := blocks(t, dir)[0]
+			file := blocksOf(t, dir, "EVENTS")[0]
 			fi, err := os.Stat(file)
 			if err != nil {
 				t.Fatal(err)
@@ -169,5 +158,25 @@ func TestDamagedEpochs(t *testing.T) {
 	}
 	if n, err := testutil.GatherAndCount(reg, "bellhop_log_last_sequence"); n != 1 || err != nil {
 		t.Error(n, err)
+	}
+}
+
+// TestDamagedDescription takes from the log what the server knows it by.
+func TestDamagedDescription(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, eventlog.Options{Dir: dir})
+	store(t, l, events(0, 10)...)
+	closeLog(t, l)
+	if err := os.WriteFile(filepath.Join(folderOf(dir, "EVENTS"), "meta.sum"), []byte("?"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for n := 10; n < 12; n++ {
+		l = open(t, eventlog.Options{Dir: dir})
+		if got := l.Opened(); got != (eventlog.Opening{Clean: true}) {
+			t.Errorf("got %+v, want a clean opening", got)
+		}
+		store(t, l, event(n))
+		checkOrder(t, read(t, l, 0), 1, 0, n+1)
+		closeLog(t, l)
 	}
 }

@@ -17,6 +17,11 @@
 // request, a follower asks for the next page when an append was acknowledged,
 // and a damaged message is passed over by the server instead of stalling it.
 //
+// Beside the log are, as streams of their own that share its fate: the present
+// state, one message an entity; what waits in the inboxes; and buckets of small
+// values. None of them is opened before its first use, and what fails there does
+// not touch the log, unless the server no longer answers.
+//
 // A position is the name of an epoch and a sequence. Every opening begins an
 // epoch, kept in a file beside the stream before the first append under it, so
 // that the position of a record that was lost with the log's tail never names

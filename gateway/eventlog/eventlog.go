@@ -51,7 +51,7 @@ type Opening struct {
 	LostFrom time.Time
 }
 
-// Log is a [gateway.Log] and a [gateway.Keeper]. All methods may be called
+// Log is a [gateway.Log], a [gateway.StateStore] and a [gateway.Keeper]. All methods may be called
 // concurrently.
 type Log struct {
 	opts    Options
@@ -59,9 +59,11 @@ type Log struct {
 	metrics *metrics
 	lock    *os.File
 
-	intake *intake
-	marks  marks
-	more   signal // said when something was stored
+	intake  *intake
+	state   state
+	tickets tickets
+	marks   marks
+	more    signal // said when something was stored
 
 	table   atomic.Pointer[epochs]
 	opening atomic.Pointer[Opening]
@@ -79,8 +81,9 @@ type Log struct {
 }
 
 var (
-	_ gateway.Log    = (*Log)(nil)
-	_ gateway.Keeper = (*Log)(nil)
+	_ gateway.Log        = (*Log)(nil)
+	_ gateway.StateStore = (*Log)(nil)
+	_ gateway.Keeper     = (*Log)(nil)
 )
 
 // ErrFull is matched by the error of [Open] where the disk has no room.
@@ -101,6 +104,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		log:     o.Logger,
 		lock:    lock,
 		intake:  newIntake(),
+		state:   state{busy: make(chan struct{}, 1)},
 		done:    make(chan struct{}),
 		changed: make(chan struct{}),
 	}

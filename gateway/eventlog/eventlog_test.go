@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(helperDir); dir != "" {
 		os.Exit(helper(dir))
 	}
+	if dir := os.Getenv(besideDir); dir != "" {
+		os.Exit(beside(dir))
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -3,6 +3,11 @@ package eventlog
 import (
 	"context"
 	"errors"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"bellhop/gateway"
 )
 
 // Break makes the log open itself anew. A hard break takes the server away
@@ -19,16 +24,43 @@ func Break(l *Log, hard bool) {
 	s.fail(errors.New("broken by a test"))
 }
 
-// LimitMessages makes the stream refuse messages larger than size.
+// LimitMessages makes the log's stream refuse messages larger than size.
 func LimitMessages(ctx context.Context, l *Log, size int32) error {
+	return update(ctx, l, logStream, func(c *jetstream.StreamConfig) { c.MaxMsgSize = size })
+}
+
+// LimitInbox has the inboxes hold no more than size bytes, until the log is
+// opened anew.
+func LimitInbox(ctx context.Context, l *Log, size int64) error {
+	return update(ctx, l, inboxStream, func(c *jetstream.StreamConfig) { c.MaxBytes = size })
+}
+
+func update(ctx context.Context, l *Log, name string, change func(*jetstream.StreamConfig)) error {
 	return l.try(ctx, func(s *session) error {
-		stream, err := s.js.Stream(ctx, streamName)
+		stream, err := s.js.Stream(ctx, name)
 		if err != nil {
 			return err
 		}
 		cfg := stream.CachedInfo().Config
-		cfg.MaxMsgSize = size
+		change(&cfg)
 		_, err = s.js.UpdateStream(ctx, cfg)
 		return err
 	})
+}
+
+// SpoilState puts data in the place of an entity's record.
+func SpoilState(ctx context.Context, l *Log, key gateway.EntityKey, data string) error {
+	return l.try(ctx, func(s *session) error {
+		subject, err := entitySubject(key)
+		if err == nil {
+			_, err = s.store(ctx, &nats.Msg{Subject: subject, Data: []byte(data)})
+		}
+		return err
+	})
+}
+
+// RemoveLate removes an entity as a save does that began when the state's stream
+// was empty.
+func RemoveLate(ctx context.Context, l *Log, key gateway.EntityKey) error {
+	return l.try(ctx, func(s *session) error { return s.removeEntity(ctx, key, 0) })
 }

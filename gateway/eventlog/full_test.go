@@ -119,3 +119,44 @@ func TestFullDiskCloses(t *testing.T) {
 	store(t, l, event(left))
 	checkOrder(t, read(t, l, 0), 1, 0, left+1)
 }
+
+// TestFullDiskBeside fills the disk and opens the log anew on it: what is kept
+// beside the log can be read, and written again once there is space.
+func TestFullDiskBeside(t *testing.T) {
+	dir, resize := limited(t, "4m")
+	var h health
+	l := open(t, eventlog.Options{Dir: filepath.Join(dir, "data"), OnHealth: h.tell})
+	in := l.Inbox("prague")
+	kept := byKey(lastings(0, 10)...)
+	saveState(t, l, lastings(0, 10), nil, 10)
+	entry := gateway.Entry{Ticket: put(t, in, event(0)), Records: events(0, 1)}
+	n := fill(t, l, 0, func() bool { return len(h.all(t)) == 1 })
+
+	checkState(t, l, kept, 10)
+	checkInbox(t, in, entry)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	big := events(1, 2)
+	big[0].Event.Entity = fmt.Appendf(nil, `{"Name":"%s"}`, strings.Repeat("x", 1<<20))
+	if err := l.SaveState(ctx, big, nil, 11); err == nil {
+		t.Error("saved on a full disk")
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := in.Put(ctx, big); err == nil {
+		t.Error("put on a full disk")
+	}
+
+	resize("64m")
+	saveState(t, l, lastings(10, 20), nil, 20)
+	put(t, in, event(1))
+	store(t, l, event(n))
+	checkOrder(t, read(t, l, 0), 1, 0, n+1)
+	if got := entriesOf(t, in); len(got) < 2 {
+		t.Errorf("got %d entries, want 2", len(got))
+	}
+	left, upTo := loadState(t, l)
+	if len(left) < 20 || upTo != 20 {
+		t.Errorf("got %d entities, complete up to %d, want 20 up to 20", len(left), upTo)
+	}
+}

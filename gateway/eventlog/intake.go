@@ -30,14 +30,26 @@ func newEntry(r *gateway.Record) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	data, err := gateway.MarshalRecord(r)
+	data, err := marshal(r)
 	if err != nil {
 		return entry{}, err
 	}
-	if len(data) > maxPayload-maxHeader {
-		return entry{}, errTooLarge
-	}
 	return entry{subject: subject, data: data, taken: time.Now()}, nil
+}
+
+// marshal returns the bytes that are stored for r.
+func marshal(r *gateway.Record) ([]byte, error) {
+	if r.Event == nil && r.Gap == nil {
+		return nil, errNoRecord
+	}
+	data, err := gateway.MarshalRecord(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxPayload-maxHeader {
+		return nil, errTooLarge
+	}
+	return data, nil
 }
 
 // intake holds what was taken until the writer fetches it, and bounds what is

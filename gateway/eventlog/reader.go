@@ -17,6 +17,9 @@ const (
 	pageBytes   = 4 << 20
 )
 
+// getAPI and the name of a stream is where its messages are asked for.
+const getAPI = "$JS.API.DIRECT.GET."
+
 // getRequest asks for messages directly, without a consumer; see ADR-31 of
 // NATS.
 type getRequest struct {
@@ -27,11 +30,12 @@ type getRequest struct {
 	Next      string     `json:"next_by_subj,omitempty"`
 }
 
-// message is one message of the stream.
+// message is one message of a stream.
 type message struct {
-	seq  uint64
-	at   time.Time
-	data []byte
+	seq    uint64
+	at     time.Time
+	header nats.Header
+	data   []byte
 }
 
 // reader makes one request at a time. What it subscribed to serves again and
@@ -40,19 +44,25 @@ type reader struct {
 	sub *nats.Subscription
 }
 
-// batch returns up to limit readable messages from seq on, none when there is
-// none.
+// batch returns up to limit readable records of the log from seq on, none when
+// there is none.
 func (s *session) batch(ctx context.Context, seq uint64, limit int) ([]message, error) {
-	return s.request(ctx, getRequest{Seq: seq, Batch: min(limit, pageRecords), MaxBytes: pageBytes})
+	return s.request(ctx, logStream, getRequest{Seq: seq, Batch: min(limit, pageRecords), MaxBytes: pageBytes})
 }
 
-// at returns the first readable message that was stored at t or later, as a
-// list of one, or none.
+// at returns the first readable record of the log that was stored at t or
+// later, as a list of one, or none.
 func (s *session) at(ctx context.Context, t time.Time) ([]message, error) {
-	return s.request(ctx, getRequest{StartTime: &t, Next: ">"})
+	return s.request(ctx, logStream, getRequest{StartTime: &t, Next: ">"})
 }
 
-func (s *session) request(ctx context.Context, req getRequest) ([]message, error) {
+// matching returns a page of a stream's readable messages from seq on whose
+// subjects match, none when there is none.
+func (s *session) matching(ctx context.Context, stream, subjects string, seq uint64) ([]message, error) {
+	return s.request(ctx, stream, getRequest{Seq: seq, Batch: pageRecords, MaxBytes: pageBytes, Next: subjects})
+}
+
+func (s *session) request(ctx context.Context, stream string, req getRequest) ([]message, error) {
 	body, err := json.Marshal(req)
 	if err != nil {
 		return nil, err
@@ -66,7 +76,7 @@ func (s *session) request(ctx context.Context, req getRequest) ([]message, error
 	defer func() { s.readers <- r }()
 	opCtx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	found, err := r.do(opCtx, s.get, body, req.Batch > 0)
+	found, err := r.do(opCtx, s.get, getAPI+stream, body, req.Batch > 0)
 	if err != nil {
 		r.drop()
 		return nil, s.check(ctx, "read", err)
@@ -76,13 +86,13 @@ func (s *session) request(ctx context.Context, req getRequest) ([]message, error
 
 // do makes the request. A batch ends with a message of its own, anything else
 // is answered by one.
-func (r *reader) do(ctx context.Context, nc *nats.Conn, body []byte, batch bool) (found []message, err error) {
+func (r *reader) do(ctx context.Context, nc *nats.Conn, api string, body []byte, batch bool) (found []message, err error) {
 	if r.sub == nil {
 		if r.sub, err = nc.SubscribeSync(nc.NewInbox()); err != nil {
 			return nil, err
 		}
 	}
-	if err := nc.PublishRequest(getAPI, r.sub.Subject, body); err != nil {
+	if err := nc.PublishRequest(api, r.sub.Subject, body); err != nil {
 		return nil, err
 	}
 	for {
@@ -127,5 +137,5 @@ func messageOf(m *nats.Msg) (message, error) {
 	if err != nil {
 		return message{}, fmt.Errorf("direct get: %w", err)
 	}
-	return message{seq: seq, at: at, data: m.Data}, nil
+	return message{seq: seq, at: at, header: m.Header, data: m.Data}, nil
 }

@@ -1,12 +1,9 @@
 package eventlog
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,9 +13,7 @@ import (
 )
 
 const (
-	streamName = "EVENTS"
-	infoAPI    = "$JS.API.STREAM.INFO." + streamName
-	getAPI     = "$JS.API.DIRECT.GET." + streamName
+	logStream = "EVENTS"
 
 	// opTimeout is how long any request may take before the session counts as
 	// broken.
@@ -32,10 +27,11 @@ const (
 	concurrentReads = 4
 )
 
-// session is one opening of the stream: a server and the connections to it.
+// session is one opening of the store: a server and the connections to it.
 type session struct {
 	srv     *server.Server
 	pub     *nats.Conn // appends alone, which pages read would hold up
+	put     *nats.Conn // what is written beside the log
 	get     *nats.Conn // all else
 	js      jetstream.JetStream
 	readers chan *reader
@@ -43,6 +39,7 @@ type session struct {
 
 	mu      sync.Mutex
 	buckets map[string]jetstream.KeyValue
+	streams map[string]bool // those that are known to be there
 }
 
 // openSession starts a server and opens the stream, creating it or giving it
@@ -57,6 +54,7 @@ func openSession(ctx context.Context, o *Options) (*session, error) {
 		readers: make(chan *reader, concurrentReads),
 		broken:  make(chan error, 1),
 		buckets: make(map[string]jetstream.KeyValue),
+		streams: make(map[string]bool),
 	}
 	for range concurrentReads {
 		s.readers <- &reader{}
@@ -72,6 +70,9 @@ func (s *session) connect(ctx context.Context, o *Options) (err error) {
 	if s.pub, err = s.dial("append"); err != nil {
 		return err
 	}
+	if s.put, err = s.dial("keep"); err != nil {
+		return err
+	}
 	if s.get, err = s.dial("read"); err != nil {
 		return err
 	}
@@ -80,7 +81,13 @@ func (s *session) connect(ctx context.Context, o *Options) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	return s.ensureStream(ctx, o)
+	return s.ensure(ctx, jetstream.StreamConfig{
+		Name:       logStream,
+		Subjects:   []string{eventSubjects, gapSubjects},
+		MaxAge:     o.MaxAge,
+		MaxBytes:   o.MaxBytes,
+		Duplicates: idWindow,
+	})
 }
 
 func (s *session) dial(name string) (*nats.Conn, error) {
@@ -99,37 +106,6 @@ func (s *session) dial(name string) (*nats.Conn, error) {
 }
 
 var errClosedConn = errors.New("connection to server closed")
-
-// ensureStream creates the stream or gives it its limits. An update is asked
-// for only where something changed: it writes, and the disk may be full.
-func (s *session) ensureStream(ctx context.Context, o *Options) error {
-	want := jetstream.StreamConfig{
-		Name:        streamName,
-		Subjects:    []string{eventSubjects, gapSubjects},
-		Storage:     jetstream.FileStorage,
-		Retention:   jetstream.LimitsPolicy,
-		Discard:     jetstream.DiscardOld,
-		MaxAge:      o.MaxAge,
-		MaxBytes:    cmp.Or(o.MaxBytes, -1), // as the server says it when asked
-		AllowDirect: true,
-		Duplicates:  idWindow,
-	}
-	stream, err := s.js.Stream(ctx, streamName)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		_, err = s.js.CreateStream(ctx, want)
-	} else if err == nil && !sameLimits(stream.CachedInfo().Config, want) {
-		_, err = s.js.UpdateStream(ctx, want)
-	}
-	if err != nil {
-		return fmt.Errorf("open stream: %w", err)
-	}
-	return nil
-}
-
-func sameLimits(have, want jetstream.StreamConfig) bool {
-	return have.MaxAge == want.MaxAge && have.MaxBytes == want.MaxBytes && have.Duplicates == want.Duplicates &&
-		have.AllowDirect == want.AllowDirect && slices.Equal(have.Subjects, want.Subjects)
-}
 
 // fail says that the session is of no more use.
 func (s *session) fail(err error) {
@@ -161,47 +137,9 @@ func (s *session) fault() error {
 	return nil
 }
 
-// streamState is what the stream says of itself.
-type streamState struct {
-	Messages  uint64    `json:"messages"`
-	Bytes     uint64    `json:"bytes"`
-	First     uint64    `json:"first_seq"`
-	FirstTime time.Time `json:"first_ts"`
-	Last      uint64    `json:"last_seq"`
-	LastTime  time.Time `json:"last_ts"`
-	Deleted   uint64    `json:"num_deleted"`
-}
-
-// state asks the stream for its state. First is at least 1, and Last+1 when
-// the stream is empty.
-func (s *session) state(ctx context.Context) (streamState, error) {
-	opCtx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	m, err := s.get.RequestWithContext(opCtx, infoAPI, nil)
-	if err != nil {
-		return streamState{}, s.check(ctx, "stream state", err)
-	}
-	var answer struct {
-		State streamState         `json:"state"`
-		Error *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return streamState{}, fmt.Errorf("stream state: %w", err)
-	}
-	if answer.Error != nil {
-		return streamState{}, fmt.Errorf("stream state: %w", answer.Error)
-	}
-	st := answer.State
-	st.First = max(st.First, 1)
-	if st.Messages == 0 {
-		st.First = st.Last + 1
-	}
-	return st, nil
-}
-
 // close ends the session. Requests that wait get an error.
 func (s *session) close() {
-	for _, nc := range []*nats.Conn{s.pub, s.get} {
+	for _, nc := range []*nats.Conn{s.pub, s.put, s.get} {
 		if nc != nil {
 			nc.Close()
 		}

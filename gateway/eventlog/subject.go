@@ -44,6 +44,12 @@ func subjectOf(r *gateway.Record) (string, error) {
 	return join("ev", name{e.Source, maxSource, false}, name{e.Type, gateway.MaxType, false}, name{e.ID, gateway.MaxID, true})
 }
 
+// entitySubject returns the subject of an entity in the state's stream,
+// st.<source>.<kind>.<id>.
+func entitySubject(k gateway.EntityKey) (string, error) {
+	return join("st", name{k.Source, maxSource, false}, name{k.Kind, gateway.MaxType, false}, name{k.ID, gateway.MaxID, true})
+}
+
 // name is what becomes one token of a subject.
 type name struct {
 	text string
