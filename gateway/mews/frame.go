@@ -69,15 +69,15 @@ func (f *frame) decode(text []byte) ([]*gateway.Record, error) {
 	if c.peek(); err == nil && c.at < len(c.text) {
 		err = c.fault("more than an object")
 	}
-	f.linkEvents()
+	link(f.records)
 	return f.records, err
 }
 
-// linkEvents sets More on every event but the last.
-func (f *frame) linkEvents() {
+// link sets More on every event but the last.
+func link(records []*gateway.Record) {
 	more := false
-	for i := len(f.records) - 1; i >= 0; i-- {
-		if e := f.records[i].Event; e != nil {
+	for i := len(records) - 1; i >= 0; i-- {
+		if e := records[i].Event; e != nil {
 			e.More, more = more, true
 		}
 	}

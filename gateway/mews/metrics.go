@@ -20,6 +20,8 @@ type Metrics struct {
 	frames   *prometheus.CounterVec
 	bytes    *prometheus.CounterVec
 	events   *prometheus.CounterVec
+	api      *apiMetrics
+	past     pastMetrics
 }
 
 // NewMetrics registers the metrics with r; nil registers them nowhere.
@@ -36,6 +38,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		frames:   counter("bellhop_source_frames_total", "Messages read."),
 		bytes:    counter("bellhop_source_received_bytes_total", "Bytes of the messages read."),
 		events:   counter("bellhop_source_events_total", "Events read, by what became of them.", "type", "outcome"),
+		api:      newAPIMetrics(r),
+		past:     newPastMetrics(r),
 	}
 }
 
@@ -45,6 +49,8 @@ type sourceMetrics struct {
 	connects, frames, bytes prometheus.Counter
 	failures                map[gateway.Reason]prometheus.Counter
 	events                  map[eventLabels]prometheus.Counter
+	api                     *apiSourceMetrics
+	past
 }
 
 type eventLabels struct {
@@ -60,8 +66,12 @@ func (m *Metrics) of(source string) *sourceMetrics {
 		bytes:    m.bytes.WithLabelValues(source),
 		failures: make(map[gateway.Reason]prometheus.Counter),
 		events:   make(map[eventLabels]prometheus.Counter),
+		api:      m.api.of(source),
+		past:     m.past.of(source),
 	}
-	for _, reason := range []gateway.Reason{gateway.ReasonDial, gateway.ReasonSilent, gateway.ReasonClosed, gateway.ReasonRejected} {
+	for _, reason := range []gateway.Reason{
+		gateway.ReasonDial, gateway.ReasonSilent, gateway.ReasonClosed, gateway.ReasonRejected, gateway.ReasonEnterprise,
+	} {
 		s.failures[reason] = m.failures.WithLabelValues(source, string(reason))
 	}
 	for _, typ := range append([]string{otherType}, socketTypes...) {

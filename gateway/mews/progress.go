@@ -8,30 +8,52 @@ import (
 // progress knows the confirmed moment: up to when all that the upstream said is
 // in the log. It is the sending of the last ping that was answered (what the
 // upstream said before it took the ping came before its answer), but no later
-// than what is held back. Its methods may be called concurrently; none blocks.
+// than what is held back or was missed. Its methods may be called concurrently;
+// none blocks.
 type progress struct {
 	// changed has one token when the moment may have moved or an answer came.
 	changed chan struct{}
 
 	mu       sync.Mutex
 	answered time.Time
-	held     map[uint64]time.Time
-	holds    uint64
+	held     holds // arrivals of what is not in the log or the inbox yet
+	missed   holds // beginnings of what was not heard and is not made up for yet
+}
+
+// holds are moments that must not be passed.
+type holds struct {
+	at    map[uint64]time.Time
+	count uint64
 }
 
 func newProgress() *progress {
-	return &progress{changed: make(chan struct{}, 1), held: make(map[uint64]time.Time)}
+	return &progress{
+		changed: make(chan struct{}, 1),
+		held:    holds{at: make(map[uint64]time.Time)},
+		missed:  holds{at: make(map[uint64]time.Time)},
+	}
 }
 
 // confirmed returns the confirmed moment, the zero time when there is none.
 func (p *progress) confirmed() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	moment := p.answered
-	for _, at := range p.held {
-		if at.Before(moment) {
-			moment = at
-		}
+	return p.missed.before(p.held.before(p.answered))
+}
+
+// heard returns up to when all that was said on open sockets is in the log or the
+// inbox. It may be later than the confirmed moment while something that was missed
+// before is still being made up for.
+func (p *progress) heard() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held.before(p.answered)
+}
+
+// before returns the earliest of moment and what must not be passed.
+func (h *holds) before(moment time.Time) time.Time {
+	for _, at := range h.at {
+		moment = earlier(moment, at)
 	}
 	return moment
 }
@@ -48,15 +70,21 @@ func (p *progress) answer(sent time.Time) {
 
 // hold keeps the confirmed moment from passing at until release is called,
 // because what was said then is not in the log yet.
-func (p *progress) hold(at time.Time) (release func()) {
+func (p *progress) hold(at time.Time) (release func()) { return p.keep(&p.held, at) }
+
+// miss keeps the confirmed moment from passing from until release is called,
+// because what was said then was not heard.
+func (p *progress) miss(from time.Time) (release func()) { return p.keep(&p.missed, from) }
+
+func (p *progress) keep(h *holds, at time.Time) (release func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.holds++
-	id := p.holds
-	p.held[id] = at
+	h.count++
+	id := h.count
+	h.at[id] = at
 	return func() {
 		p.mu.Lock()
-		delete(p.held, id)
+		delete(h.at, id)
 		moved := at.Before(p.answered)
 		p.mu.Unlock()
 		if moved {

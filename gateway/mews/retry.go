@@ -30,14 +30,15 @@ type failure struct {
 type retry struct{ attempts int }
 
 // wait returns how long to wait after f: as the upstream said, or half a minute
-// to a minute when it rejected the token, or else exponentially with full
-// jitter, so that many gateways do not come back as one.
+// to a minute when it rejected the token or the token is of another enterprise,
+// or else exponentially with full jitter, so that many gateways do not come back
+// as one.
 func (r *retry) wait(f *failure) time.Duration {
 	if f.lived >= stability {
 		r.attempts = 0
 	}
 	switch {
-	case f.reason == gateway.ReasonRejected:
+	case f.reason == gateway.ReasonRejected, errors.Is(f.err, errForeign):
 		return rejectedRetry + rand.N(rejectedRetry)
 	case f.after != nil:
 		return max(*f.after, firstBackoff) + rand.N(firstBackoff)

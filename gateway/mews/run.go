@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bellhop/gateway"
@@ -13,23 +14,38 @@ import (
 // keepTimeout bounds the keeping of the confirmed moment after Run's end.
 const keepTimeout = 5 * time.Second
 
-// run is one Run of a source. Its fields are owned by the goroutine of Run.
+// run is one Run of a source. Its fields are owned by the goroutine of Run, unless
+// they are safe for all.
 type run struct {
 	*Source
-	sink     gateway.Sink
-	progress *progress
-	queue    chan batch
-	keep     chan struct{} // one token: the confirmed moment may have moved
-	retry    retry
-	opened   bool // the upstream was reached once
-	reported gateway.Status
+	sink       gateway.Sink
+	progress   *progress
+	queue      chan batch
+	tickets    *tickets
+	keep       chan struct{} // one token: the confirmed moment may have moved
+	retry      retry
+	enterprise string // its id; empty until it is learnt
+	loaded     bool   // the present state was loaded once, or need not be
+	unread     time.Time
+	keptPlan   int64 // as planned; owned by the keeper
+	opened     bool  // the upstream was reached once
+	reported   gateway.Status
+
+	connected atomic.Bool                      // a socket is open
+	shown     atomic.Pointer[gateway.Backfill] // what is read of the past; nil when nothing is
+	trusted   trust
+	planned   atomic.Int64 // from when on updates are to be read still, in Unix nanoseconds; 0 for none
 }
 
 // Run holds the socket until ctx ends, which is no error, or the log is closed.
 func (s *Source) Run(ctx context.Context, to gateway.Sink) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &run{Source: s, sink: to, progress: newProgress(), queue: make(chan batch), keep: make(chan struct{}, 1)}
+	r := &run{
+		Source: s, sink: to, progress: newProgress(), queue: make(chan batch),
+		tickets: newTickets(s.metrics.inboxHolds), keep: make(chan struct{}, 1),
+		trusted: trust{changed: make(chan struct{}, 1)},
+	}
 	r.report(gateway.StateDown, gateway.ReasonDial)
 	defer r.report(gateway.StateDown, gateway.ReasonStopped)
 	kept, err := r.recall(ctx)
@@ -41,27 +57,32 @@ func (s *Source) Run(ctx context.Context, to gateway.Sink) error {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer stop()
-		err = (&appender{source: s, sink: to, queue: r.queue}).run(ctx)
+		err = newDesk(r).run(ctx)
 	})
-	wg.Go(func() { kept = r.keepConfirmed(ctx, kept) })
+	var forgotten uint64
+	wg.Go(func() { kept, forgotten = r.keepUp(ctx, kept) })
 	for ctx.Err() == nil {
 		r.connect(ctx)
 	}
 	wg.Wait()
+	if s.api != nil {
+		s.api.close()
+	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
 	defer cancel()
 	r.keepMoment(last, kept)
+	r.forget(last, forgotten)
 	return err
 }
 
-// recall returns the confirmed moment that an earlier process kept. Without
-// knowing it there is no telling whether the first connection must begin with a
-// gap, so it is asked for until it is known, ctx ends (no error) or the log is
-// closed.
-func (r *run) recall(ctx context.Context) (time.Time, error) {
+// recall returns the confirmed moment that an earlier process kept, and recalls
+// its notes. Without knowing these there is no telling what the first connection
+// must begin with, so they are asked for until they are known, ctx ends (no error)
+// or the log is closed.
+func (r *run) recall(ctx context.Context) (kept time.Time, err error) {
 	var pace retry
 	for {
-		kept, err := r.sink.Confirmed(ctx, r.name)
+		kept, err = r.recallOnce(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return time.Time{}, nil
@@ -79,18 +100,31 @@ func (r *run) recall(ctx context.Context) (time.Time, error) {
 	}
 }
 
+func (r *run) recallOnce(ctx context.Context) (kept time.Time, err error) {
+	if r.api != nil {
+		enterprise, err := r.sink.Note(ctx, r.name, noteEnterprise)
+		if err != nil {
+			return kept, err
+		}
+		loaded, err := r.sink.Note(ctx, r.name, gateway.NoteLoaded)
+		if err != nil {
+			return kept, err
+		}
+		if err := r.recallUnread(ctx); err != nil {
+			return kept, err
+		}
+		r.enterprise, r.loaded = string(enterprise), loaded != nil || !r.backfill
+	}
+	return r.sink.Confirmed(ctx, r.name)
+}
+
 // connect is one connection: dial, hold, and wait until the next one may be
 // tried.
 func (r *run) connect(ctx context.Context) {
-	dialed := time.Now().UTC()
-	socket, f := r.dialer.dial(ctx)
+	known := r.enterprise != ""
+	f := r.learn(ctx)
 	if f == nil {
-		opened := time.Now().UTC()
-		r.metrics.connected(true)
-		r.log.Info("connected")
-		s := &session{source: r.Source, socket: socket, progress: r.progress, queue: r.queue}
-		f = ended(s.serve(ctx, r.open(dialed, opened), r.report), opened)
-		r.metrics.connected(false)
+		f = r.hold(ctx, known)
 	}
 	if ctx.Err() != nil {
 		return
@@ -104,20 +138,46 @@ func (r *run) connect(ctx context.Context) {
 	r.pause(ctx, wait)
 }
 
-// open moves the confirmed moment to the beginning of the handshake. It returns
-// the announcement of what may have been said since the moment before, which
-// holds the new one back until it is stored; nil at the very first start.
-func (r *run) open(dialed, opened time.Time) *batch {
-	r.opened = true
-	from := r.progress.confirmed()
-	if from.IsZero() {
-		r.progress.answer(dialed)
-		return nil
+// hold dials and holds the socket. Where the enterprise was known before, it is
+// verified beside it.
+func (r *run) hold(ctx context.Context, verify bool) *failure {
+	dialed := time.Now().UTC()
+	socket, f := r.dialer.dial(ctx)
+	if f != nil {
+		return f
 	}
-	release := r.progress.hold(from)
-	r.progress.answer(dialed)
-	gap := r.gap(from, opened, gateway.GapUpstream)
-	return &batch{records: []*gateway.Record{gap}, at: opened, release: release}
+	opened := time.Now()
+	r.opened = true
+	r.connected.Store(true)
+	r.metrics.connected(true)
+	r.log.Info("connected")
+	defer r.metrics.connected(false)
+	defer r.connected.Store(false)
+	s := &session{
+		source: r.Source, socket: socket, progress: r.progress, queue: r.queue, dialed: dialed,
+		expected: r.backfill && (!r.progress.confirmed().IsZero() || !r.loaded),
+		gate:     newGate(),
+	}
+	defer s.gate.decide(false)
+	guarding, cancel := context.WithCancel(ctx)
+	var guard sync.WaitGroup
+	defer guard.Wait()
+	defer cancel()
+	if verify {
+		guard.Go(func() { r.guard(guarding, s.gate) })
+	} else {
+		s.gate.decide(true)
+	}
+	return ended(s.serve(ctx, r.connectedAs), opened)
+}
+
+// connectedAs reports the state of an open socket, of which the session knows
+// nothing but how it answers.
+func (r *run) connectedAs(state gateway.State, reason gateway.Reason) {
+	if state == gateway.StateLive && r.shown.Load() != nil {
+		state = gateway.StateCatchingUp
+	}
+	r.report(state, reason)
 }
 
 // pause waits for d or ctx, and passes on what the log stores meanwhile.
@@ -138,7 +198,7 @@ func (r *run) pause(ctx context.Context, d time.Duration) {
 
 // report says the source's state when it, or the confirmed moment, is new.
 func (r *run) report(state gateway.State, reason gateway.Reason) {
-	status := gateway.Status{Source: r.name, State: state, Reason: reason}
+	status := gateway.Status{Source: r.name, State: state, Reason: reason, Backfill: r.shown.Load()}
 	if r.opened {
 		status.Confirmed = r.progress.confirmed()
 	}
@@ -155,15 +215,22 @@ func (r *run) report(state gateway.State, reason gateway.Reason) {
 	r.sink.Report(status)
 }
 
-// keepConfirmed keeps the confirmed moment as it moves, until ctx ends, and
-// returns what is kept then.
-func (r *run) keepConfirmed(ctx context.Context, kept time.Time) time.Time {
+// keepUp keeps the confirmed moment as it moves, and clears the inbox of what has
+// been logged, until ctx ends. It returns what is kept, and up to where the inbox
+// is clear, then.
+func (r *run) keepUp(ctx context.Context, kept time.Time) (_ time.Time, forgotten uint64) {
+	pace := time.NewTimer(0)
+	defer pace.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return kept
+			return kept, forgotten
 		case <-r.keep:
 			kept = r.keepMoment(ctx, kept)
+		case <-r.tickets.changed:
+			pace.Reset(forgetEvery)
+		case <-pace.C:
+			forgotten = r.forget(ctx, forgotten)
 		}
 	}
 }
@@ -175,14 +242,18 @@ func (r *run) keepMoment(ctx context.Context, kept time.Time) time.Time {
 	if !moment.After(kept) {
 		return kept
 	}
-	if err := r.sink.KeepConfirmed(ctx, r.name, moment); err != nil {
+	err := r.keepUnread(ctx) // first: what the moment passes over must not be forgotten
+	if err == nil {
+		err = r.sink.KeepConfirmed(ctx, r.name, moment)
+	}
+	if err != nil {
 		r.troubles.Do(func() { r.log.Warn("confirmed moment not kept", "err", err) })
 		return kept
 	}
 	return moment
 }
 
-// gap is a gap over all of the source's types.
-func (s *Source) gap(from, to time.Time, reason gateway.GapReason) *gateway.Record {
-	return &gateway.Record{Gap: &gateway.Gap{Source: s.name, Types: s.types, From: from, To: to, Reason: reason}}
+// gapOf is a gap over types.
+func (s *Source) gapOf(types []string, from, to time.Time, reason gateway.GapReason) *gateway.Record {
+	return &gateway.Record{Gap: &gateway.Gap{Source: s.name, Types: types, From: from, To: to, Reason: reason}}
 }

@@ -30,22 +30,27 @@ type session struct {
 	socket   *websocket.Conn
 	progress *progress
 	queue    chan<- batch
-	pings    pings
-	waiting  atomic.Bool // the reader waits for the log
+	dialed   time.Time // when the handshake began
+	expected bool      // the opening will be followed by reading what is missing
+	gate     *gate
+
+	pings   pings
+	waiting atomic.Bool // the reader waits for the log
+	begun   atomic.Bool // the upstream has answered or spoken; set by the reader
 }
 
 // serve holds the connection until it fails or ctx ends, and returns why. It
-// calls report, with the state and reason, whenever one may have changed. The
-// announcement, when there is one, goes to the log before all that is read.
-func (s *session) serve(ctx context.Context, announcement *batch, report func(gateway.State, gateway.Reason)) error {
+// calls report, with the state and reason, whenever one may have changed.
+func (s *session) serve(ctx context.Context, report func(gateway.State, gateway.Reason)) error {
 	s.socket.SetPongHandler(func(payload string) error {
 		if sent, ok := s.pings.answer(payload); ok {
+			s.begin(ctx)
 			s.progress.answer(sent)
 		}
 		return nil
 	})
 	read := make(chan error, 1)
-	go func() { read <- s.read(ctx, announcement) }()
+	go func() { read <- s.read(ctx) }()
 
 	unsent := s.ping()
 	tick := time.NewTicker(s.source.keepalive)
@@ -62,6 +67,10 @@ func (s *session) serve(ctx context.Context, announcement *batch, report func(ga
 		case err := <-read:
 			s.socket.Close()
 			return err
+		case <-s.gate.barred:
+			s.farewell()
+			s.await(read)
+			return s.gate.why
 		case <-tick.C:
 			unsent = s.ping()
 			overdue.Reset(s.source.keepalive / 2)
@@ -79,6 +88,9 @@ func (s *session) serve(ctx context.Context, announcement *batch, report func(ga
 func (s *session) state() (gateway.State, gateway.Reason) {
 	switch {
 	case !s.pings.overdue(time.Now(), s.source.keepalive/2):
+		if s.expected && !(s.begun.Load() && s.gate.open()) {
+			return gateway.StateCatchingUp, ""
+		}
 		return gateway.StateLive, ""
 	case s.waiting.Load():
 		return gateway.StateStale, gateway.ReasonLog
@@ -116,14 +128,14 @@ func (s *session) await(read <-chan error) error {
 
 // read reads messages until the connection fails or ctx ends. Pings of the other
 // side are answered by the socket's own handler, with a deadline.
-func (s *session) read(ctx context.Context, announcement *batch) error {
-	if announcement != nil {
-		s.handOver(ctx, *announcement)
-	}
+func (s *session) read(ctx context.Context) error {
 	var buffer bytes.Buffer
 	for ctx.Err() == nil {
 		_, message, err := s.socket.NextReader()
 		at := time.Now().UTC()
+		if err == nil {
+			s.begin(ctx)
+		}
 		release := s.progress.hold(at)
 		if err == nil {
 			_, err = buffer.ReadFrom(message)
@@ -138,6 +150,23 @@ func (s *session) read(ctx context.Context, announcement *batch) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// begin tells the desk, once, that the socket stands. Not before the upstream has
+// answered or spoken on it is it certain that it says there what happens; what it
+// said until then was missed.
+func (s *session) begin(ctx context.Context) {
+	if s.begun.Load() {
+		return
+	}
+	o := &opening{at: time.Now().UTC(), taken: make(chan struct{})}
+	if from := s.progress.heard(); !from.IsZero() {
+		o.missed = span{from, o.at}
+		o.release = s.progress.miss(from)
+	}
+	s.handOver(ctx, batch{opening: o, at: o.at, release: func() {}})
+	s.begun.Store(true)
+	s.progress.answer(s.dialed)
 }
 
 // cutOff settles a message that began at at and never came whole. What is lost
@@ -161,17 +190,25 @@ func (s *session) decode(text []byte, at time.Time, release func()) batch {
 			s.source.log.Warn("broken frame", "err", err, "bytes", len(text), "records", len(records))
 		})
 	}
-	return batch{records: records, broken: err != nil, at: at, release: release}
+	return batch{records: records, broken: err != nil, at: at, release: release, bytes: len(text)}
 }
 
-// handOver waits until the appender takes b. When ctx ends first the hold of b
+// handOver waits until the desk takes b. When ctx ends first the hold of b
 // stays, so that the next start announces what is lost.
 func (s *session) handOver(ctx context.Context, b batch) {
+	b.gate = s.gate
 	s.waiting.Store(true)
 	defer s.waiting.Store(false)
 	select {
 	case s.queue <- b:
 	case <-ctx.Done():
+		return
+	}
+	if b.opening != nil { // what follows from it is to be known before the state is
+		select {
+		case <-b.opening.taken:
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -198,6 +235,9 @@ func ended(err error, opened time.Time) *failure {
 		if closed.Code == websocket.ClosePolicyViolation && lived < stability {
 			f.reason = gateway.ReasonRejected
 		}
+	}
+	if errors.Is(err, errForeign) {
+		f.reason = gateway.ReasonEnterprise
 	}
 	// The library hides what a timeout wraps, but not that it is one.
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {

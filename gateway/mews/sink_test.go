@@ -1,6 +1,7 @@
 package mews_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,9 +12,14 @@ import (
 	"bellhop/gateway"
 )
 
-// sink is a log that stores at once, unless told to block or to be late.
+// sink is a log that stores at once, unless told to block or to be late, with an
+// inbox and notes that outlive a source.
 type sink struct {
 	mu       sync.Mutex
+	latest   map[gateway.EntityKey]*gateway.Event
+	inbox    []gateway.Entry
+	ticket   uint64
+	notes    map[string]string
 	records  []*gateway.Record
 	dones    []func()
 	statuses []gateway.Status
@@ -22,7 +28,7 @@ type sink struct {
 	late     bool          // guarded by mu: what is taken is stored when store is called
 	failing  error         // guarded by mu: of Confirmed
 	refusing error         // guarded by mu: of KeepConfirmed
-	ended    error         // guarded by mu: of Append
+	ended    error         // guarded by mu: of whatever writes
 	blocking chan struct{} // guarded by mu: Append waits until it is closed
 }
 
@@ -51,6 +57,9 @@ func (s *sink) Append(ctx context.Context, records []*gateway.Record, done func(
 		return s.ended
 	}
 	s.records = append(s.records, records...)
+	for _, rec := range records {
+		s.remember(rec.Event)
+	}
 	if done == nil {
 		return nil
 	}
@@ -59,6 +68,99 @@ func (s *sink) Append(ctx context.Context, records []*gateway.Record, done func(
 		return nil
 	}
 	done()
+	return nil
+}
+
+// remember takes an event for the latest of its entity.
+func (s *sink) remember(e *gateway.Event) {
+	if e == nil {
+		return
+	}
+	key, lasts := e.Key()
+	switch {
+	case !lasts:
+	case e.Gone:
+		delete(s.latest, key)
+	default:
+		if s.latest == nil {
+			s.latest = make(map[gateway.EntityKey]*gateway.Event)
+		}
+		s.latest[key] = e
+	}
+}
+
+func (s *sink) Latest(typ, id string) *gateway.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key, _ := (&gateway.Event{Source: "prague", Type: typ, ID: id}).Key()
+	return s.latest[key]
+}
+
+func (s *sink) Present(typ string) (events []*gateway.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.latest {
+		if typ == "" || e.Type == typ {
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+func (s *sink) Put(_ context.Context, records []*gateway.Record) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		return 0, s.ended
+	}
+	entry := gateway.Entry{}
+	for _, rec := range records { // as if they were written and read again
+		e := *rec.Event
+		entry.Records = append(entry.Records, &gateway.Record{Event: &e})
+	}
+	s.ticket++
+	entry.Ticket = s.ticket
+	s.inbox = append(s.inbox, entry)
+	return s.ticket, nil
+}
+
+func (s *sink) Forget(_ context.Context, before uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		return s.ended
+	}
+	s.inbox = slices.DeleteFunc(s.inbox, func(e gateway.Entry) bool { return e.Ticket < before })
+	return nil
+}
+
+func (s *sink) Entries(context.Context) ([]gateway.Entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.inbox), nil
+}
+
+func (s *sink) Note(_ context.Context, _, name string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if value, ok := s.notes[name]; ok {
+		return []byte(value), s.failing
+	}
+	return nil, s.failing
+}
+
+func (s *sink) KeepNote(_ context.Context, _, name string, value []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := cmp.Or(s.refusing, s.ended); err != nil {
+		return err
+	}
+	if s.notes == nil {
+		s.notes = make(map[string]string)
+	}
+	if s.notes[name] = string(value); value == nil {
+		delete(s.notes, name)
+	}
 	return nil
 }
 
@@ -88,8 +190,8 @@ func (s *sink) Confirmed(context.Context, string) (time.Time, error) {
 func (s *sink) KeepConfirmed(_ context.Context, _ string, t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.refusing != nil {
-		return s.refusing
+	if err := cmp.Or(s.refusing, s.ended); err != nil {
+		return err
 	}
 	s.kept = t
 	return nil

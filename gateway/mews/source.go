@@ -1,19 +1,26 @@
 // Package mews speaks the dialect of the Mews Connector API.
 //
-// A [Source] holds one WebSocket, that of one access token. Four goroutines
-// share its work, all started and waited for by [Source.Run]:
+// A [Source] holds one WebSocket, that of one access token, and reads from the
+// API what the socket does not say. Its goroutines are all started and waited for
+// by [Source.Run]:
 //
-//	reader    reads frames, decodes them and hands them over
-//	appender  gives them to the log, in order, and announces broken frames
-//	keeper    keeps the confirmed moment durably
-//	Run       dials, pings, reports, backs off
+//	reader  reads frames, decodes them and hands them over
+//	desk    decides each event's way, and is told all that the API says
+//	keeper  keeps the confirmed moment durably, and clears the inbox
+//	Run     asks for the enterprise, dials, pings, reports, backs off
 //
-// What was said while no socket was open is lost with Mews, so every opening
-// begins with a gap from the last confirmed moment. That moment is the one thing
-// all of them share; see progress.
+// and, as long as each call takes, those that the desk has call the API: one for
+// each type of entity that events wait for, one for what was missed, and one for
+// what has time.
+//
+// What was said while no socket was open is lost with Mews, so every opening but
+// the first begins with making up for it since the last confirmed moment, or with
+// saying that it is lost. That moment is the one thing all of them share; see
+// progress.
 package mews
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -30,8 +37,15 @@ import (
 	"bellhop/gateway"
 )
 
-// DefaultKeepalive is the time between two pings where [Options] names none.
-const DefaultKeepalive = 20 * time.Second
+// What [Options] mean that name no duration.
+const (
+	DefaultKeepalive  = 20 * time.Second
+	DefaultSettle     = time.Minute
+	DefaultReread     = time.Hour
+	DefaultEnrichWait = 2 * time.Second
+	DefaultKeep       = 24 * time.Hour
+	DefaultHorizon    = 400 * 24 * time.Hour
+)
 
 // socketTypes are the types that the socket is documented to send, sorted.
 var socketTypes = []string{"DeviceCommand", "PriceUpdate", "Reservation", "Resource"}
@@ -47,6 +61,17 @@ type Options struct {
 	ClientToken string
 	AccessToken string
 
+	// API is the address of the Connector API, https or http. Empty means that
+	// there is none: nothing is verified, read or enriched then.
+	API string
+	// Client is this program's name and version, as Mews is told it.
+	Client string
+	// Enterprise is the id of the only enterprise that the token may be of; empty
+	// means that which it was of first.
+	Enterprise string
+	// Budget is how many calls of the API may be made; zero means [DefaultBudget].
+	Budget Budget
+
 	// TLS is the client's configuration, for example with the RootCAs of a CA of
 	// one's own; nil means the system's. Less than TLS 1.2 is never spoken.
 	TLS *tls.Config
@@ -60,6 +85,26 @@ type Options struct {
 	// the socket's four.
 	Types []string
 
+	// Backfill has what was missed read from the API, and the present state where
+	// it was never loaded. Without it whatever is missed is announced as lost.
+	Backfill bool
+	// Settle is how long the API may take to show what the socket said; zero means
+	// [DefaultSettle].
+	Settle time.Duration
+	// Reread is how often, while live, what was updated since is read again; zero
+	// means [DefaultReread].
+	Reread time.Duration
+	// Keep is how long an entity is of interest after it is done, and Horizon how
+	// far ahead reservations are loaded; zero means the defaults.
+	Keep, Horizon time.Duration
+
+	// Enrich are the types whose events carry members of their entity: those that
+	// EntityFields lists by type. An event waits for them for EnrichWait at most;
+	// zero means [DefaultEnrichWait].
+	Enrich       []string
+	EntityFields map[string][]string
+	EnrichWait   time.Duration
+
 	Logger  *slog.Logger // nil discards
 	Metrics *Metrics     // shared by all sources; nil counts for nobody
 }
@@ -72,6 +117,19 @@ type Source struct {
 	types     []string
 	log       *slog.Logger
 	metrics   *sourceMetrics
+
+	api      *api // nil when there is none
+	clock    serverClock
+	pin      string
+	backfill bool
+	settle   time.Duration
+	reread   time.Duration
+	keep     time.Duration
+	horizon  time.Duration
+	loads    chan struct{} // one token: the present state is to be loaded
+
+	fields     map[string][]string // of the entities of enriched types
+	enrichWait time.Duration
 
 	// An upstream that sends rubbish without end must not fill the log with it.
 	refusals, faults, troubles rate.Sometimes
@@ -92,17 +150,72 @@ func NewSource(o Options) (*Source, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	if o.Keepalive == 0 {
-		o.Keepalive = DefaultKeepalive
+	if err := o.fill(); err != nil {
+		return nil, err
 	}
-	if o.Keepalive < 0 {
-		return nil, errors.New("keepalive: negative")
+	seldom := func() rate.Sometimes { return rate.Sometimes{First: 10, Interval: 10 * time.Second} }
+	s := &Source{
+		name:       o.Name,
+		dialer:     newDialer(o, address),
+		keepalive:  o.Keepalive,
+		types:      slices.Compact(slices.Sorted(slices.Values(o.Types))),
+		log:        o.Logger.With("source", o.Name),
+		metrics:    o.Metrics.of(o.Name),
+		pin:        o.Enterprise,
+		backfill:   o.Backfill,
+		settle:     o.Settle,
+		reread:     o.Reread,
+		keep:       o.Keep,
+		horizon:    o.Horizon,
+		loads:      make(chan struct{}, 1),
+		fields:     make(map[string][]string),
+		enrichWait: o.EnrichWait,
+		refusals:   seldom(),
+		faults:     seldom(),
+		troubles:   seldom(),
+	}
+	for _, typ := range o.Enrich {
+		if slices.Contains(rowTypes, typ) && len(o.EntityFields[typ]) > 0 {
+			s.fields[typ] = slices.Clone(o.EntityFields[typ])
+		}
+	}
+	if o.API == "" {
+		return s, nil
+	}
+	s.api, err = newAPI(apiOptions{
+		address: o.API, clientToken: o.ClientToken, accessToken: o.AccessToken, client: o.Client,
+		tls: o.TLS, dial: o.Dial, budget: o.Budget, logger: s.log, metrics: s.metrics.api,
+	})
+	return s, err
+}
+
+// fill replaces what is not set by its default, and refuses what makes no sense.
+func (o *Options) fill() error {
+	for _, d := range []struct {
+		name  string
+		value *time.Duration
+		empty time.Duration
+	}{
+		{"keepalive", &o.Keepalive, DefaultKeepalive},
+		{"settle", &o.Settle, DefaultSettle},
+		{"reread", &o.Reread, DefaultReread},
+		{"enrich wait", &o.EnrichWait, DefaultEnrichWait},
+		{"keep", &o.Keep, DefaultKeep},
+		{"horizon", &o.Horizon, DefaultHorizon},
+	} {
+		if *d.value < 0 {
+			return fmt.Errorf("%s: negative", d.name)
+		}
+		*d.value = cmp.Or(*d.value, d.empty)
+	}
+	if o.API == "" && (o.Backfill || len(o.Enrich) > 0) {
+		return errors.New("api: needed to backfill and to enrich")
 	}
 	if o.Types == nil {
 		o.Types = socketTypes
 	}
 	if len(o.Types) == 0 {
-		return nil, errors.New("types: none")
+		return errors.New("types: none")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -110,18 +223,20 @@ func NewSource(o Options) (*Source, error) {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
-	seldom := func() rate.Sometimes { return rate.Sometimes{First: 10, Interval: 10 * time.Second} }
-	return &Source{
-		name:      o.Name,
-		dialer:    newDialer(o, address),
-		keepalive: o.Keepalive,
-		types:     slices.Compact(slices.Sorted(slices.Values(o.Types))),
-		log:       o.Logger.With("source", o.Name),
-		metrics:   o.Metrics.of(o.Name),
-		refusals:  seldom(),
-		faults:    seldom(),
-		troubles:  seldom(),
-	}, nil
+	return nil
+}
+
+// Load demands that the present state be read from the API, as at the first start.
+// It does not wait for it, nor does it start anything while the source does not
+// run. Without an API it does nothing.
+func (s *Source) Load() {
+	if s.api == nil {
+		return
+	}
+	select {
+	case s.loads <- struct{}{}:
+	default:
+	}
 }
 
 // Name returns the source's configured name.

@@ -1,0 +1,211 @@
+package mews
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"bellhop/gateway"
+)
+
+const (
+	loadWindow = 84 * 24 * time.Hour // of reservations, read at one go
+	// echoAfter is how much after a socket's opening is read again.
+	echoAfter = 5 * time.Second
+)
+
+// errand is something to be read while nothing presses: one at a time, piece by
+// piece, so that a short one need not wait for all of a long one.
+type errand struct {
+	name   string
+	pieces []piece
+	made   time.Time
+	due    time.Time
+	pace   retry
+	begun  bool
+
+	every        time.Duration // again and again, with new pieces; zero for once
+	since, until time.Time     // of such a one: from when on it has to read, and up to when it does now
+
+	load    bool    // it loads the present state
+	put     bool    // it was put off: what is left the token may not read
+	refused []piece // which those are
+	tally   tally
+}
+
+// plan adds an errand.
+func (d *desk) plan(e *errand) {
+	e.made = time.Now()
+	d.errands = append(d.errands, e)
+}
+
+// nextErrand returns the errand that is due first, nil for none.
+func (d *desk) nextErrand() *errand {
+	if d.errand != nil || len(d.errands) == 0 {
+		return nil
+	}
+	return slices.MinFunc(d.errands, func(a, b *errand) int { return a.due.Compare(b.due) })
+}
+
+// startErrand reads the next piece of the errand that is due.
+func (d *desk) startErrand(ctx context.Context, now time.Time) {
+	e := d.nextErrand()
+	if e == nil || e.due.After(now) {
+		return
+	}
+	if len(e.pieces) == 0 { // of one that comes again and again
+		if !d.connected.Load() {
+			e.due = now.Add(time.Minute)
+			return
+		}
+		e.until = now
+		e.pieces = d.updatedPieces(span{e.since.Add(-d.settle), now})
+	}
+	d.errand, e.begun = e, true
+	p := e.pieces[0]
+	d.start(ctx, func(ctx context.Context) {
+		left, err := d.read(ctx, p, idle, &e.tally)
+		_ = d.ask(ctx, func() error { // otherwise it is over
+			d.errand = nil
+			d.errandRead(ctx, e, left, err)
+			return nil
+		})
+	})
+}
+
+// errandRead takes what came of the errand's first piece, of which left is left.
+func (d *desk) errandRead(ctx context.Context, e *errand, left piece, err error) {
+	switch {
+	case err == nil:
+		e.pace = retry{}
+		e.pieces = e.pieces[1:]
+	case errors.Is(err, errUnauthorized), errors.Is(err, errRefused):
+		d.metrics.forbidden(left.typ)
+		d.log.Warn("not to be read", "errand", e.name, "type", left.typ, "err", err)
+		e.refused = append(e.refused, e.pieces[0])
+		e.pieces = e.pieces[1:]
+	default:
+		d.troubles.Do(func() { d.log.Warn("not read yet", "errand", e.name, "type", left.typ, "err", err) })
+		e.pieces[0] = left
+		e.due = time.Now().Add(e.pace.next())
+	}
+	if len(e.pieces) == 0 {
+		d.endErrand(ctx, e)
+	}
+	d.publish()
+}
+
+// endErrand settles an errand of which no piece is left.
+func (d *desk) endErrand(ctx context.Context, e *errand) {
+	refused := e.refused
+	e.refused = nil
+	switch {
+	case e.every > 0:
+		e.since, e.due = e.until, time.Now().Add(e.every)
+		return
+	case e.load && len(refused) > 0:
+		e.pieces, e.put, e.due = refused, true, time.Now().Add(d.reread)
+		return
+	case e.load:
+		d.log.Info("present state loaded", "rows", e.tally.rows, "logged", e.tally.logged)
+		d.start(ctx, d.keepLoaded)
+	}
+	d.errands = slices.DeleteFunc(d.errands, func(other *errand) bool { return other == e })
+}
+
+func (d *desk) keepLoaded(ctx context.Context) {
+	now := []byte(time.Now().UTC().Format(time.RFC3339))
+	_ = d.insist(ctx, "note", func() error { return d.sink.KeepNote(ctx, d.name, gateway.NoteLoaded, now) })
+}
+
+// find returns the first errand that is so, nil when none is.
+func (d *desk) find(is func(*errand) bool) *errand {
+	if i := slices.IndexFunc(d.errands, is); i >= 0 {
+		return d.errands[i]
+	}
+	return nil
+}
+
+// loading returns the errand that loads the present state, nil for none.
+func (d *desk) loading() *errand { return d.find(func(e *errand) bool { return e.load }) }
+
+// load has the present state loaded: what is active, and the reservations that
+// touch the time from keep ago to the horizon. Live events go on meanwhile, and
+// what the rows say that is older is dropped.
+func (d *desk) load() {
+	now := time.Now()
+	if e := d.loading(); e != nil {
+		if e.put { // perhaps the token may by now
+			e.put, e.due = false, now
+		}
+		return
+	}
+	pieces := []piece{{typ: typeResource, what: active}, {typ: typeDeviceCommand, what: active}}
+	at := d.clock.at(now)
+	for from, end := at.Add(-d.keep), at.Add(d.horizon); from.Before(end); from = from.Add(loadWindow) {
+		pieces = append(pieces, piece{typeReservation, colliding, span{from, earlier(from.Add(loadWindow), end)}})
+	}
+	d.plan(&errand{name: "load", load: true, pieces: pieces, due: now})
+}
+
+// echo reads the time around a socket's opening once more when what was said then
+// is certain to show: before it may not have when what was missed was read.
+func (d *desk) echo(opened time.Time) {
+	now := time.Now()
+	pieces := d.updatedPieces(span{opened.Add(-d.settle), opened.Add(min(echoAfter, d.settle))})
+	e := d.find(func(e *errand) bool { return e.name == "echo" && !e.begun && now.Sub(e.made) < 5*d.settle })
+	if e == nil {
+		d.plan(&errand{name: "echo", pieces: pieces, due: now.Add(d.settle)})
+		return
+	}
+	for i := range e.pieces { // one for many openings that follow each other
+		e.pieces[i].to = pieces[i].to
+	}
+	e.due = now.Add(d.settle)
+}
+
+// leave has pieces read some time, which could not be read when they were wanted.
+func (d *desk) leave(pieces []piece) {
+	e := d.find(func(e *errand) bool { return e.name == "left" })
+	if e == nil {
+		d.plan(&errand{name: "left", pieces: pieces, due: time.Now().Add(firstBackoff)})
+		return
+	}
+	kept := 0
+	if e == d.errand {
+		kept = 1 // it is being read
+	}
+	e.pieces = append(e.pieces[:kept:kept], join(append(e.pieces[kept:], pieces...))...)
+}
+
+// join returns the pieces of updates with those as one that touch.
+func join(pieces []piece) (joined []piece) {
+	times := make(map[string]spans)
+	for _, p := range pieces {
+		times[p.typ] = times[p.typ].add(p.span)
+	}
+	for _, typ := range rowTypes {
+		for _, s := range times[typ] {
+			joined = append(joined, piece{typ, updated, s})
+		}
+	}
+	return joined
+}
+
+// readAgain has the last hour, or what is configured, read again and again while
+// the socket is live: it promises no delivery, and says nothing of rooms that are
+// taken out of service for good.
+func (d *desk) readAgain() {
+	if d.find(func(e *errand) bool { return e.every > 0 }) == nil {
+		now := time.Now()
+		d.plan(&errand{name: "again", every: d.reread, since: now, due: now.Add(d.reread)})
+	}
+}
+
+// updatedPieces are the reads of what was updated in a time by our clock, and of
+// commands, of which the API does not know when that was.
+func (d *desk) updatedPieces(s span) []piece {
+	s = span{d.clock.at(s.from), d.clock.at(s.to)}
+	return []piece{{typeResource, updated, s}, {typeReservation, updated, s}, {typeDeviceCommand, updated, s}}
+}

@@ -1,0 +1,57 @@
+package mews
+
+import (
+	"time"
+
+	"bellhop/gateway"
+)
+
+// maxSettling is how many entities at most are to be read again; beyond it the
+// hourly reading has to do.
+const maxSettling = 100_000
+
+// settling are entities that are to be read again after a while, oldest first,
+// because the API contradicted an event or did not know it in time. By then it has
+// made up its mind.
+type settling struct {
+	line []settlement
+	in   map[gateway.EntityKey]bool
+}
+
+type settlement struct {
+	key gateway.EntityKey
+	id  string // as the upstream wrote it
+	due time.Time
+}
+
+// settleLater has an entity read again.
+func (d *desk) settleLater(key gateway.EntityKey, id string) {
+	s := &d.settling
+	if s.in[key] || len(s.line) == maxSettling {
+		return
+	}
+	if s.in == nil {
+		s.in = make(map[gateway.EntityKey]bool)
+	}
+	s.in[key] = true
+	s.line = append(s.line, settlement{key, id, time.Now().Add(d.settle)})
+}
+
+// due returns when the next entity is to be read again; the zero time for none.
+func (s *settling) due() time.Time {
+	if len(s.line) == 0 {
+		return time.Time{}
+	}
+	return s.line[0].due
+}
+
+// startSettling asks for those entities whose time has come.
+func (d *desk) startSettling(now time.Time) {
+	s := &d.settling
+	for len(s.line) > 0 && !s.line[0].due.After(now) {
+		next := s.line[0]
+		s.line = s.line[1:]
+		delete(s.in, next.key)
+		d.fetches[next.key.Kind].want(want{id: next.id, due: now})
+	}
+}
