@@ -23,6 +23,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -202,7 +203,7 @@ func (s *service) run() error {
 	}
 	s.revocations.Open(log.Bucket("revocations"))
 	parts.begin(s.verifier.Run)
-	gw := &gateway.Gateway{Log: log, Keeper: log, Hub: s.newHub(log), Sources: s.sources}
+	gw := &gateway.Gateway{Log: log, Keeper: log, Inbox: log.Inbox, Hub: s.newHub(log), Sources: s.sources, Keep: s.cfg.Snapshot.Keep}
 	s.hub.Store(gw.Hub)
 	parts.begin(gw.Run)
 	parts.begin(func(ctx context.Context) error { return s.sayLost(ctx, log, gw) })
@@ -285,6 +286,11 @@ func (s *service) logHealth(err error) {
 
 // sayLost announces, once, each tail that an opening of the log found lost.
 func (s *service) sayLost(ctx context.Context, log *eventlog.Log, gw *gateway.Gateway) error {
+	select {
+	case <-gw.Hub.Loaded(): // which looks for what the log has lost, too
+	case <-ctx.Done():
+		return nil
+	}
 	var said eventlog.Opening
 	for {
 		select {
@@ -319,8 +325,8 @@ func (s *service) openStreams(ctx context.Context) error {
 	return nil
 }
 
-func (s *service) newHub(log gateway.Log) *gateway.Hub {
-	o := gateway.HubOptions{Log: log, Encode: encode, Logger: s.logger, Registerer: s.registry}
+func (s *service) newHub(log *eventlog.Log) *gateway.Hub {
+	o := gateway.HubOptions{Log: log, State: log, Encode: encode, Logger: s.logger, Registerer: s.registry}
 	for _, source := range s.sources {
 		o.Sources = append(o.Sources, source.Name())
 	}
@@ -340,7 +346,7 @@ func (s *service) newSources() ([]gateway.Source, error) {
 		if c.Mews == nil {
 			continue
 		}
-		o, err := mewsOptions(c)
+		o, err := mewsOptions(s.cfg, c)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", c.Name, err)
 		}
@@ -354,17 +360,33 @@ func (s *service) newSources() ([]gateway.Source, error) {
 	return out, nil
 }
 
-func mewsOptions(s config.Source) (o mews.Options, err error) {
+// load has a source load its present state anew, where it can.
+func (s *service) load(name string) bool {
+	for _, source := range s.sources {
+		if loader, can := source.(interface{ Load() }); can && source.Name() == name {
+			loader.Load()
+			return true
+		}
+	}
+	return false
+}
+
+func mewsOptions(cfg *config.Config, s config.Source) (o mews.Options, err error) {
 	m := s.Mews
 	if m == nil {
 		return o, errLater
 	}
 	o = mews.Options{
-		Name: s.Name, Socket: m.Socket, Keepalive: m.Keepalive, Types: mews.Types(m.Webhook != nil),
-		ClientToken: string(m.ClientToken), AccessToken: string(m.AccessToken),
+		Name: s.Name, Socket: m.Socket, API: m.API, Keepalive: m.Keepalive, Types: mews.Types(m.Webhook != nil),
+		ClientToken: string(m.ClientToken), AccessToken: string(m.AccessToken), Client: m.Client, Enterprise: m.Enterprise,
+		Budget:   mews.Budget(m.APIBudget),
+		Backfill: m.Backfill, Enrich: m.Enrich, EntityFields: m.EntityFields,
+		// To the source none is the default; here it is as short as can be.
+		Settle: max(m.BackfillSettle, 1), EnrichWait: max(m.EnrichWait, 1),
+		Keep: max(cfg.Snapshot.Keep, 1), Horizon: max(cfg.Snapshot.Horizon, 1),
 	}
 	if m.Environment != "" {
-		if o.Socket, _, err = mews.Addresses(m.Environment); err != nil {
+		if o.Socket, o.API, err = mews.Addresses(m.Environment); err != nil {
 			return o, err
 		}
 	}
@@ -400,7 +422,7 @@ func (s *service) webOptions(demo *demo) web.Options {
 		},
 		Limits:   web.Limits(cfg.Limits),
 		Drain:    web.Drain(cfg.Drain),
-		Admin:    web.Admin{Address: cfg.Admin, Token: string(cfg.AdminToken)},
+		Admin:    web.Admin{Address: cfg.Admin, Token: string(cfg.AdminToken), Load: s.load},
 		Registry: s.registry, Logger: s.logger,
 	}
 	if cfg.Static.Enabled {
@@ -424,7 +446,10 @@ type demo struct {
 }
 
 func (c demoCommand) Run(p *program) error {
-	hotels, listener, err := openSimulator("127.0.0.1:0", simulator.Options{Seed: c.Seed, Speed: c.Speed, Rooms: 48, Hotels: 1, SayAll: true})
+	hotels, listener, err := openSimulator("127.0.0.1:0", simulator.Options{
+		Seed: c.Seed, Speed: c.Speed, Rooms: 48, Hotels: 1,
+		Faults: simulator.Faults{{Kind: simulator.FaultSlow, Delay: demoDistance}},
+	})
 	if err != nil {
 		return err
 	}
@@ -444,10 +469,16 @@ func (c demoCommand) Run(p *program) error {
 	upstream, stop := context.WithCancel(context.Background())
 	var simulating errgroup.Group
 	simulating.Go(func() error { return simulate(upstream, hotels, listener) })
-	err = p.serve(cfg, &demo{newDemo(cfg, hotel.Layout()), listener.Addr()})
+	plug := &plug{hotel: hotel}
+	err = p.serve(cfg, &demo{newDemo(cfg, hotel.Layout(), plug.pull), listener.Addr()})
+	plug.leave()
 	stop()
 	return errors.Join(err, simulating.Wait())
 }
+
+// demoDistance is what the hotel's API takes to answer, about as that of one far
+// away does: otherwise nobody would see how the gateway catches up.
+const demoDistance = 150 * time.Millisecond
 
 // demoConfig differs from the defaults only where a demo must: it ends at once,
 // and what falls silent is noticed while somebody looks.
@@ -456,7 +487,10 @@ data: %q
 admin: 127.0.0.1:0
 sources:
   - name: hotel
-    mews: {socket: "ws://%[2]s", api: "http://%[2]s", client_token: ` + simulator.ClientToken + `, access_token: %[3]q, keepalive: 5s}
+    mews:
+      {socket: "ws://%[2]s", api: "http://%[2]s", client_token: ` + simulator.ClientToken + `, access_token: %[3]q, keepalive: 5s,
+       enrich: [Resource, Reservation],
+       entity_fields: {Resource: [Name, State], Reservation: [Number, State, RequestedResourceCategoryId, ScheduledStartUtc, ScheduledEndUtc]}}
 auth: {issuers: [{issuer: bellhop-demo, audience: bellhop, secret: %[4]q}]}
 static: {enabled: true}
 stream: {heartbeat: 5s}
@@ -464,10 +498,61 @@ drain: {delay: 0s, spread: 0s, linger: 0s}
 log: {level: warn}
 `
 
-func newDemo(cfg *config.Config, hotel simulator.Layout) web.Demo {
+// A demoRoom is where a room is; what it is called comes with its events.
+type demoRoom struct {
+	ID       string `json:"id"`
+	Floor    int    `json:"floor"`
+	Category string `json:"category"`
+}
+
+func newDemo(cfg *config.Config, hotel simulator.Layout, unplug func() time.Duration) web.Demo {
+	rooms := make([]demoRoom, len(hotel.Rooms))
+	for i, r := range hotel.Rooms {
+		rooms[i] = demoRoom{r.ID, r.Floor, r.Category}
+	}
 	return web.Demo{
-		Issuer: issuers(cfg)[0], Source: cfg.Sources[0].Name, Name: hotel.Hotel, Since: time.Now(),
-		GuestRoom: hotel.Rooms[0].ID, Rooms: hotel.Rooms, Categories: hotel.Categories, Rates: hotel.Rates,
+		Issuer: issuers(cfg)[0], Source: cfg.Sources[0].Name, Name: hotel.Hotel,
+		GuestRoom: hotel.Rooms[0].ID, Rooms: rooms, Categories: hotel.Categories, Rates: hotel.Rates, Unplug: unplug,
+	}
+}
+
+// unplugged is for how long the demo's plug stays out.
+const unplugged = 20 * time.Second
+
+// A plug is that of the demo's hotel.
+type plug struct {
+	hotel *simulator.Hotel
+
+	mu   sync.Mutex
+	back time.Time // when it is in again
+	in   *time.Timer
+}
+
+// pull cuts the hotel's socket and refuses new ones, unless that is so already,
+// and returns for how long. The refusal says when to come back, or else the
+// gateway's patience would grow beyond that of somebody who looks on.
+func (p *plug) pull() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if left := time.Until(p.back); left > 0 {
+		return left
+	}
+	p.back = time.Now().Add(unplugged)
+	until := p.back.Add(time.Second).UTC().Format(http.TimeFormat) // cut to the second
+	if err := p.hotel.Refuse(simulator.Refusal{Status: http.StatusServiceUnavailable, RetryAfter: until}); err != nil {
+		panic(err) // the refusal above is wrong
+	}
+	p.hotel.Reset()
+	p.in = time.AfterFunc(unplugged, p.hotel.Admit)
+	return unplugged
+}
+
+// leave has nothing happen any more.
+func (p *plug) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.in != nil {
+		p.in.Stop()
 	}
 }
 
@@ -485,8 +570,8 @@ func (c checkCommand) Run(p *program, cfg *config.Config) error {
 	}
 	var failed error
 	for _, source := range cfg.Sources {
-		found := "ok"
-		if err := p.probe(source); err != nil {
+		found, err := p.probe(cfg, source)
+		if err != nil {
 			found, failed = err.Error(), errors.New("not every upstream can be reached")
 		}
 		fmt.Fprintf(p.stdout, "source %s: %s\n", source.Name, found)
@@ -494,12 +579,18 @@ func (c checkCommand) Run(p *program, cfg *config.Config) error {
 	return failed
 }
 
-func (p *program) probe(source config.Source) error {
-	o, err := mewsOptions(source)
+// probe tries a source's upstream and says what it found.
+func (p *program) probe(cfg *config.Config, source config.Source) (string, error) {
+	o, err := mewsOptions(cfg, source)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return mews.Probe(p.drain, o)
+	found, err := mews.Probe(p.drain, o)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("ok, enterprise %s (%s); to be read: %v rooms, %v reservations of the next %d days, %v commands",
+		found.EnterpriseID, found.Enterprise, found.Resources, found.Reservations, mews.ProbedDays, found.Commands), nil
 }
 
 type tokenCommand struct {

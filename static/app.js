@@ -1,14 +1,15 @@
 // The page: joins the stream to the model and the model to the views. Events only mark what they
 // changed; it is drawn at most once a frame, however many came.
 
-import { scope, shows, summary } from './model/grants.js';
+import { scope, shows, showsAll, summary } from './model/grants.js';
 import { Hotel } from './model/hotel.js';
 import { truth } from './model/truth.js';
 import * as session from './session.js';
 import { Supervisor } from './supervisor.js';
 import { renderArrivals, renderDepartures } from './view/board.js';
 import { put } from './view/dom.js';
-import { makeRoles, renderBadge, renderGaps, renderRoles } from './view/head.js';
+import { makeRoles, renderBadge, renderCaughtUp, renderGaps, renderRoles } from './view/head.js';
+import { Plug } from './view/plug.js';
 import { Raw } from './view/raw.js';
 import { renderRooms } from './view/rooms.js';
 import { renderCommands, renderPrices } from './view/ticks.js';
@@ -22,13 +23,14 @@ const role = { shown: '', wanted: '', grants: [] };
 const badge = { label: byId('truth'), detail: byId('detail'), heard: byId('heard') };
 const raw = new Raw({ list: byId('raw'), note: byId('counts'), button: byId('pause'), changed: () => draw('raw') });
 let link; // the supervisor, once it is known what hotel this is
+let plug;
 
 const page = {
   block({ name, id, text, data }) {
     raw.add({ name, id, text, data }, known.has(data?.type));
     if (name === 'bellhop.bye') connection.bye = data?.reason;
     if (name === 'bellhop.reset') learn(); // another log may be another run of the demo
-    draw('raw', hotel.take(name, data));
+    draw('raw', 'caught', hotel.take(name, data));
   },
   drop() {
     hotel.drop();
@@ -46,7 +48,10 @@ const page = {
 };
 
 const views = {
-  rooms: () => renderRooms(byId('plan'), byId('legend'), hotel),
+  rooms() {
+    renderRooms(byId('plan'), byId('legend'), hotel, showsAll(role.grants, 'Resource'));
+    showScopes(); // they name rooms
+  },
   reservations(now) {
     renderArrivals(byId('arrivals'), byId('arrivals-more'), hotel, now);
     renderDepartures(byId('departures'), byId('departures-more'), hotel, now);
@@ -58,7 +63,13 @@ const views = {
     hotel.gaps = hotel.gaps.filter((other) => other !== gap);
     draw('gaps');
   }),
-  sources: showTruth,
+  // What is known of the sources says which rooms there are, and which changes were caught up.
+  sources(now) {
+    showTruth();
+    views.reservations(now);
+    views.commands();
+  },
+  caught: () => renderCaughtUp(byId('caught'), hotel),
   raw: () => raw.render(hotel),
   role: showRole,
 };
@@ -80,9 +91,10 @@ function drawMarked() {
 
 function showTruth() {
   const now = Date.now();
-  const said = truth({ ...connection, heard: link?.heard, heartbeat: link?.heartbeat }, hotel.sources, now);
+  const said = truth({ ...connection, heard: link?.heard, heartbeat: link?.heartbeat }, hotel, now);
   const ago = Math.max(0, Math.floor((now - link?.heard) / 1000));
   renderBadge(badge, said, link?.heard ? `heard ${ago < 2 ? 'just now' : `${ago} s ago`}` : '');
+  plug?.render();
   document.title = `${said.tone === 'live' ? '' : `${said.label} · `}${byId('hotel').textContent}`;
 }
 
@@ -90,6 +102,10 @@ function showRole() {
   renderRoles(byId('roles'), role.shown, role.wanted);
   put(byId('summary'), role.shown ? summary(role.grants) : '');
   for (const node of document.querySelectorAll('[data-needs]')) node.hidden = !shows(role.grants, node.dataset.needs);
+  views.rooms();
+}
+
+function showScopes() {
   for (const node of document.querySelectorAll('[data-scope]')) put(node, scope(role.grants, node.dataset.scope, hotel));
 }
 
@@ -116,11 +132,12 @@ async function learn() {
 
 async function start() {
   try {
-    const { source, name, since, roles, ...rest } = await plan();
+    const { source, name, roles, ...rest } = await plan();
     put(byId('hotel'), name);
     hotel.learn(rest);
     makeRoles(byId('roles'), roles, choose);
-    const url = `events?${new URLSearchParams({ source, since, as: 'message' })}`;
+    plug = new Plug({ root: byId('plug'), button: byId('pull'), note: byId('pull-note') });
+    const url = `events?${new URLSearchParams({ source, snapshot: true, as: 'message' })}`;
     link = new Supervisor({ url, role: roles[0], session, page });
     link.start();
   } catch {
@@ -128,6 +145,11 @@ async function start() {
     setTimeout(start, 3000 + Math.random() * 3000);
   }
 }
+
+byId('seen').addEventListener('click', () => {
+  hotel.unmark();
+  draw('sources', 'caught');
+});
 
 // A page that is put aside gives its connection back, and goes on where it was when it is shown again.
 addEventListener('pagehide', () => link?.stop());

@@ -5,7 +5,7 @@
 // cannot tell a quiet stream from a dead one, it knows nothing of tokens that expire, and a new
 // one cannot send the last id as a header. This file adds exactly that, and nothing else.
 //
-//   const link = new Supervisor({ url: 'events?source=hotel&as=message', role, session, page });
+//   const link = new Supervisor({ url: 'events?source=hotel&snapshot=true&as=message', role, session, page });
 //   link.start();
 //
 // session  { current(signal), signIn(role, signal) }, as in session.js
@@ -29,6 +29,7 @@ export class Supervisor {
   #url; #session; #page; #role;
   #wanted = ''; // a role that was chosen and has no session yet
   #id = ''; // the last id: where a new EventSource goes on
+  #stale = ''; // the id that a snapshot has made void; browsers go on to name it until there is another
   #view = ''; // what the page's state was filtered by
   #attempt = 0; // openings since the last ready
   #stream = null;
@@ -120,13 +121,22 @@ export class Supervisor {
   #block(event) {
     this.heard = Date.now();
     this.#watch(this.heartbeat * missedBeats * second);
-    if (event.lastEventId) this.#id = event.lastEventId;
     const name = event.type;
     const data = parse(event.data);
+    if (name === 'bellhop.reset' || (name === 'bellhop.ready' && !data?.resumed)) this.#void(event.lastEventId);
+    if (event.lastEventId && event.lastEventId !== this.#stale) this.#id = event.lastEventId;
     this.#page.block({ name, id: event.lastEventId, text: event.data, data });
     if (name === 'bellhop.ready') this.#ready(data ?? {});
     else if (name === 'bellhop.reset') this.#page.drop();
     else if (name === 'bellhop.expiring') this.#renew(data?.expires);
+  }
+
+  // void forgets the last id where the stream begins anew without one of its own. Before the snapshot's
+  // end no block has an id: who is cut off midway starts over.
+  #void(id) {
+    if (id && id !== this.#id) return;
+    this.#stale = id;
+    this.#id = '';
   }
 
   #ready(ready) {

@@ -199,6 +199,49 @@ test('what the gateway cannot resume is dropped', async () => {
   assert.equal(last().url, 'events?source=hotel&last_event_id=k3.90');
 });
 
+test('a stream that was cut within its snapshot starts over', async () => {
+  link.start();
+  await settle();
+  last().ready({ position: undefined }, '');
+  last().block('message', { origin: 'snapshot' });
+  const before = told.drops;
+  last().cut(true);
+  await tick(1);
+  assert.equal(last().url, 'events?source=hotel');
+  last().ready({ position: undefined }, '');
+  assert.equal(told.drops, before + 1);
+  last().block('bellhop.snapshot', { count: 0 }, 'k3.5');
+  last().cut(true);
+  await tick(1);
+  assert.equal(last().url, 'events?source=hotel&last_event_id=k3.5');
+});
+
+test('the id from before a snapshot does not outlive it, though the browser goes on to name it', async () => {
+  await open();
+  last().cut(false);
+  last().ready({ position: undefined, resumed: false }, 'k3.1'); // it bears none: this is the browser's
+  last().block('bellhop.reset', { reason: 'trimmed' }, 'k3.1');
+  last().block('message', { origin: 'snapshot' }, 'k3.1');
+  last().cut(true);
+  await tick(1);
+  assert.equal(last().url, 'events?source=hotel');
+});
+
+test('so it is with a stream that trimming overtakes', async () => {
+  await open();
+  last().block('bellhop.reset', { reason: 'trimmed' }, 'k3.1');
+  last().block('message', { origin: 'snapshot' }, 'k3.1');
+  last().block('bellhop.snapshot', { count: 1 }, 'k3.8');
+  last().block('bellhop.reset', { reason: 'trimmed' }, 'k3.8');
+  last().cut(true);
+  await tick(1);
+  assert.equal(last().url, 'events?source=hotel');
+  last().block('bellhop.bye', { reason: 'busy' });
+  last().cut(true);
+  await tick(2);
+  assert.equal(last().url, 'events?source=hotel');
+});
+
 test('a view that changed means another role: state is dropped and the stream begun without an id', async () => {
   await open();
   browser.role = 'guest'; // another tab

@@ -21,6 +21,9 @@ import (
 type Admin struct {
 	Address string // it listens on; its host is one that requests may name
 	Token   string // every request must bear it; empty for none, on loopback
+	// Load has a source read the present state from its upstream anew, beside all
+	// else. It reports whether there is such a source that can. It may be nil.
+	Load func(source string) bool
 }
 
 // AdminHandler returns the handler of the admin listener.
@@ -28,6 +31,7 @@ func (s *Server) AdminHandler() http.Handler {
 	mux := http.NewServeMux()
 	at := func(path string, h handler) { mux.Handle(path, s.answer(noStore(h))) }
 	at("/sources", s.serveSources)
+	at("/sources/{source}/load", s.serveLoad)
 	at("/streams", s.serveStreams)
 	for _, later := range []string{"/revocations", "/erasures", "/explain", "/{$}"} {
 		at(later, always(&problemLater))
@@ -114,6 +118,20 @@ func (s *Server) serveSources(w http.ResponseWriter, r *http.Request) *problem {
 		return new(problemStarting())
 	}
 	writeJSON(w, http.StatusOK, map[string][]gateway.Status{"sources": hub.Statuses()})
+	return nil
+}
+
+// serveLoad has a source load its present state anew; how far that has come is in
+// /sources.
+func (s *Server) serveLoad(w http.ResponseWriter, r *http.Request) *problem {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST")
+		return new(problemMethod())
+	}
+	if s.admin.Load == nil || !s.admin.Load(r.PathValue("source")) {
+		return &problemNotFound
+	}
+	w.WriteHeader(http.StatusAccepted)
 	return nil
 }
 

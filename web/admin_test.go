@@ -142,6 +142,41 @@ func TestAdminSources(t *testing.T) {
 	build(t, func(p *plan) { p.closed = true }).admin(t, get("/sources")).wantProblem(t, 503, "busy")
 }
 
+// How far a source's reading has come is the operator's to see, not the streams'.
+func TestAdminShowsBackfill(t *testing.T) {
+	h := build(t)
+	h.hub.Report(gateway.Status{
+		Source: "prague", State: gateway.StateCatchingUp, Backfill: &gateway.Backfill{
+			Types: []string{"Reservation"}, From: time.Unix(1800000000, 0), To: time.Unix(1800000060, 0), Rows: 12, Logged: 3, Held: 4,
+		},
+	})
+	const want = `"backfill":{"types":["Reservation"],"from":"2027-01-15T08:00:00Z","to":"2027-01-15T08:01:00Z","rows":12,"logged":3,"held":4}`
+	if a := h.admin(t, get("/sources")); strings.Count(a.body, want) != 1 {
+		t.Errorf("got %s, want in it %s", a.body, want)
+	}
+	ready := h.hold(t, get("/events", bearer(mint(t)))).text()
+	if !strings.Contains(ready, `"catching-up"`) || strings.Contains(ready, "backfill") {
+		t.Errorf("a stream is told %s", ready)
+	}
+}
+
+func TestAdminLoad(t *testing.T) {
+	var asked []string
+	h := build(t, func(p *plan) {
+		p.Admin.Load = func(source string) bool {
+			asked = append(asked, source)
+			return source == "prague"
+		}
+	})
+	h.admin(t, get("/sources/prague/load").by("POST")).wantStatus(t, 202)
+	h.admin(t, get("/sources/nowhere/load").by("POST")).wantProblem(t, 404, "not_found")
+	h.admin(t, get("/sources/prague/load")).wantProblem(t, 405, "method_not_allowed")
+	if diff := cmp.Diff([]string{"prague", "nowhere"}, asked); diff != "" {
+		t.Errorf("asked for (-want +got):\n%s", diff)
+	}
+	build(t).admin(t, get("/sources/prague/load").by("POST")).wantProblem(t, 404, "not_found")
+}
+
 type listedStream struct {
 	Stream, Iss, Sub, Address, Query string
 	Since                            time.Time

@@ -12,19 +12,21 @@ import (
 // demoTokenTTL is short, so that a page left open shows how it renews.
 const demoTokenTTL = 10 * time.Minute
 
-// Demo is what the demo serves besides: what its hotel is called, room by room,
-// and tokens for whoever asks.
+// Demo is what the demo serves besides: where its hotel's rooms are, tokens for
+// whoever asks, and a plug to pull.
 type Demo struct {
 	Issuer auth.Issuer // of the tokens; with a secret
 
-	// The hotel, as the page wants to know it before its names come with the
-	// events.
+	// What the page cannot know from events.
 	Source    string
 	Name      string
-	Since     time.Time
 	GuestRoom string // the id of the one room that a guest sees
 	// The lists of rooms, categories and rates go out as JSON.
 	Rooms, Categories, Rates any
+
+	// Unplug cuts the hotel's socket for a while, and returns how long that is
+	// from now on. While it is cut, nothing comes on top. Safe for concurrent use.
+	Unplug func() time.Duration
 }
 
 // A demoRole is what somebody in the hotel may see.
@@ -39,13 +41,18 @@ func (d *Demo) roles() []demoRole {
 	return []demoRole{
 		{"frontdesk", []auth.Grant{{Sources: hotel, Types: []string{"*"}}}},
 		{"housekeeper", []auth.Grant{
-			{Sources: hotel, Types: []string{"Resource"}},
-			{Sources: hotel, Types: []string{"Reservation"}, States: []string{"Started", "Processed"}, Redact: []string{"event.StartUtc"}},
+			{Sources: hotel, Types: []string{"Resource"}, States: []string{"Dirty", "Clean", "Inspected"}},
+			{
+				Sources: hotel, Types: []string{"Reservation"}, States: []string{"Started", "Processed"},
+				Redact: []string{"event.StartUtc", "entity.ScheduledStartUtc"},
+			},
 		}},
 		{"revenue", []auth.Grant{{Sources: hotel, Types: []string{"PriceUpdate", "Reservation"}}}},
 		{"guest", []auth.Grant{{
 			Sources: hotel, Types: []string{"Reservation", "Resource"}, Resources: []string{d.GuestRoom},
-			Fields: []string{"event.State", "event.StartUtc", "event.EndUtc", "event.AssignedResourceId"},
+			Fields: []string{
+				"event.State", "event.StartUtc", "event.EndUtc", "event.AssignedResourceId", "entity.Name", "entity.Number",
+			},
 		}}},
 	}
 }
@@ -79,21 +86,16 @@ func (s *Server) serveDemoHotel(w http.ResponseWriter, r *http.Request) *problem
 		roles = append(roles, role.name)
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"source": s.demo.Source, "name": s.demo.Name, "since": s.demo.Since.UTC(),
+		"source": s.demo.Source, "name": s.demo.Name,
 		"rooms": s.demo.Rooms, "categories": s.demo.Categories, "rates": s.demo.Rates, "roles": roles,
 	})
 	return nil
 }
 
-// serveDemoToken gives a token to whoever is on this machine. A page elsewhere
-// that rebinds its name to this address is not.
+// serveDemoToken gives a token to whoever is on this machine.
 func (s *Server) serveDemoToken(w http.ResponseWriter, r *http.Request) *problem {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", "POST")
-		return new(problemMethod())
-	}
-	if !isLoopbackHost(r.Host) {
-		return &problem{status: http.StatusForbidden, code: "forbidden", detail: "the demo is for this machine only"}
+	if p := demoPost(w, r); p != nil {
+		return p
 	}
 	http.NewResponseController(w).SetReadDeadline(time.Now().Add(readHeaderTimeout))
 	var ask struct{ Role string }
@@ -105,5 +107,28 @@ func (s *Server) serveDemoToken(w http.ResponseWriter, r *http.Request) *problem
 		return new(problemQuery("role", "there is no such role"))
 	}
 	writeJSON(w, http.StatusOK, token)
+	return nil
+}
+
+// serveDemoPlug pulls the plug, and says for how many seconds it is out.
+func (s *Server) serveDemoPlug(w http.ResponseWriter, r *http.Request) *problem {
+	if p := demoPost(w, r); p != nil {
+		return p
+	}
+	writeJSON(w, http.StatusOK, map[string]float64{"seconds": s.demo.Unplug().Seconds()})
+	return nil
+}
+
+// demoPost refuses all but a POST from this machine, and from no page of
+// elsewhere: neither one that sends it across origins nor one that rebinds its
+// name to this address.
+func demoPost(w http.ResponseWriter, r *http.Request) *problem {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST")
+		return new(problemMethod())
+	}
+	if !isLoopbackHost(r.Host) || http.NewCrossOriginProtection().Check(r) != nil {
+		return &problem{status: http.StatusForbidden, code: "forbidden", detail: "the demo is for this machine and its own pages only"}
+	}
 	return nil
 }

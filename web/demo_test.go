@@ -17,15 +17,24 @@ import (
 func demonstrate(p *plan) {
 	p.Demo = &web.Demo{
 		Issuer: auth.Issuer{Name: issuer, Audience: audience, Secret: secret},
-		Source: "prague", Name: "Nowhere", Since: time.Date(2026, 11, 21, 9, 0, 0, 5, time.FixedZone("", 3600)), GuestRoom: "room-12",
-		Rooms: []map[string]string{{"id": "room-12", "name": "12"}}, Categories: []string{"Double"}, Rates: []string{},
+		Source: "prague", Name: "Nowhere", GuestRoom: "room-12",
+		Rooms: []map[string]string{{"id": "room-12", "floor": "1"}}, Categories: []string{"Double"}, Rates: []string{},
+		Unplug: func() time.Duration { return 19500 * time.Millisecond },
 	}
 }
 
 // askToken posts body to /demo/token of host.
 func askToken(h *house, host, body string) recorder {
-	r := httptest.NewRequest("POST", "/demo/token", strings.NewReader(body))
+	return postDemo(h, "/demo/token", host, body, nil)
+}
+
+// postDemo posts body to a path of host, with headers besides.
+func postDemo(h *house, path, host, body string, headers map[string]string) recorder {
+	r := httptest.NewRequest("POST", path, strings.NewReader(body))
 	r.Host = host
+	for name, value := range headers {
+		r.Header.Set(name, value)
+	}
 	w := recorder{httptest.NewRecorder()}
 	h.Public().ServeHTTP(w, r)
 	return w
@@ -34,7 +43,7 @@ func askToken(h *house, host, body string) recorder {
 func TestDemoHotel(t *testing.T) {
 	h := build(t, demonstrate)
 	want := `{"categories":["Double"],"name":"Nowhere","rates":[],"roles":["frontdesk","housekeeper","revenue","guest"],` +
-		`"rooms":[{"id":"room-12","name":"12"}],"since":"2026-11-21T08:00:00.000000005Z","source":"prague"}` + "\n"
+		`"rooms":[{"floor":"1","id":"room-12"}],"source":"prague"}` + "\n"
 	if a := get("/demo/hotel").to(t, h); a.StatusCode != 200 || a.body != want {
 		t.Errorf("got %d %s, want %s", a.StatusCode, a.body, want)
 	}
@@ -64,6 +73,54 @@ func TestDemoTokenAsked(t *testing.T) {
 	}
 }
 
+func TestDemoPlug(t *testing.T) {
+	pulled := 0
+	h := build(t, demonstrate, func(p *plan) {
+		unplug := p.Demo.Unplug
+		p.Demo.Unplug = func() time.Duration { pulled++; return unplug() }
+	})
+	w := postDemo(h, "/demo/plug", "localhost:8080", "", nil)
+	if got, want := w.Body.String(), `{"seconds":19.5}`+"\n"; w.Code != 200 || got != want || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("got %d %s, want %s", w.Code, got, want)
+	}
+	if pulled != 1 {
+		t.Errorf("the plug was pulled %d times", pulled)
+	}
+	get("/demo/plug").to(t, h).wantProblem(t, 405, "method_not_allowed")
+	get("/demo/plug").by("POST").to(t, build(t)).wantProblem(t, 404, "not_found")
+	if pulled != 1 {
+		t.Errorf("the plug was pulled by what was refused")
+	}
+}
+
+// Neither a page elsewhere nor one that rebinds its name gets anything done.
+func TestDemoRefusesForeignPages(t *testing.T) {
+	h := build(t, demonstrate, func(p *plan) {
+		p.Demo.Unplug = func() time.Duration { t.Error("the plug was pulled"); return 0 }
+	})
+	for _, tt := range []struct {
+		host    string
+		headers map[string]string
+	}{
+		{"rebound.evil.test", nil},
+		{"rebound.evil.test", map[string]string{"Origin": "http://rebound.evil.test", "Sec-Fetch-Site": "same-origin"}},
+		{"localhost:8080", map[string]string{"Origin": "https://evil.test", "Sec-Fetch-Site": "cross-site"}},
+		{"localhost:8080", map[string]string{"Origin": "http://localhost:9090", "Sec-Fetch-Site": "same-site"}},
+		{"localhost:8080", map[string]string{"Origin": "https://evil.test"}},
+		{"localhost:8080", map[string]string{"Origin": "null"}},
+	} {
+		for _, path := range []string{"/demo/token", "/demo/plug"} {
+			if w := postDemo(h, path, tt.host, `{"role":"guest"}`, tt.headers); w.Code != 403 || !strings.Contains(w.Body.String(), `"code":"forbidden"`) {
+				t.Errorf("%s %+v: got %d %s", path, tt, w.Code, w.Body)
+			}
+		}
+	}
+	own := map[string]string{"Origin": "http://localhost:8080", "Sec-Fetch-Site": "same-origin"}
+	if w := postDemo(h, "/demo/token", "localhost:8080", `{"role":"guest"}`, own); w.Code != 200 {
+		t.Errorf("the demo's own page: got %d %s", w.Code, w.Body)
+	}
+}
+
 // A role's token is one that the house takes, and shows what the role may see.
 func TestDemoRoles(t *testing.T) {
 	h := build(t, demonstrate)
@@ -71,13 +128,18 @@ func TestDemoRoles(t *testing.T) {
 	for role, want := range map[string][]auth.Grant{
 		"frontdesk": {{Sources: prague, Types: []string{"*"}}},
 		"housekeeper": {
-			{Sources: prague, Types: []string{"Resource"}},
-			{Sources: prague, Types: []string{"Reservation"}, States: []string{"Started", "Processed"}, Redact: []string{"event.StartUtc"}},
+			{Sources: prague, Types: []string{"Resource"}, States: []string{"Dirty", "Clean", "Inspected"}},
+			{
+				Sources: prague, Types: []string{"Reservation"}, States: []string{"Started", "Processed"},
+				Redact: []string{"event.StartUtc", "entity.ScheduledStartUtc"},
+			},
 		},
 		"revenue": {{Sources: prague, Types: []string{"PriceUpdate", "Reservation"}}},
 		"guest": {{
 			Sources: prague, Types: []string{"Reservation", "Resource"}, Resources: []string{"room-12"},
-			Fields: []string{"event.State", "event.StartUtc", "event.EndUtc", "event.AssignedResourceId"},
+			Fields: []string{
+				"event.State", "event.StartUtc", "event.EndUtc", "event.AssignedResourceId", "entity.Name", "entity.Number",
+			},
 		}},
 	} {
 		var got struct {

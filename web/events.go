@@ -63,16 +63,13 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*openStream, *pr
 	if err != nil {
 		return nil, forbidden(err)
 	}
-	if q.snapshot {
-		return nil, &problemLater
-	}
 	hub, p := s.available()
 	if p != nil {
 		return nil, p
 	}
 	id := newStreamID()
 	stream := hub.Open(gateway.StreamOptions{
-		ID: id, Subscription: sub, Variant: gateway.Variant{Unnamed: q.unnamed},
+		ID: id, Subscription: sub, Variant: gateway.Variant{Unnamed: q.unnamed, Snapshot: q.snapshot},
 		Resume: firstNonEmpty(r.Header.Values("Last-Event-ID"), []string{q.resume}), Since: q.since,
 		Timing: s.timing(t),
 	})

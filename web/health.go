@@ -53,7 +53,7 @@ func (s *Server) readiness() (int, readiness) {
 		degraded = append(degraded, "log")
 	}
 	if slices.ContainsFunc(hub.Statuses(), func(st gateway.Status) bool {
-		return st.State != gateway.StateLive && st.Reason != gateway.ReasonLog
+		return st.State != gateway.StateLive && st.State != gateway.StateCatchingUp && st.Reason != gateway.ReasonLog
 	}) {
 		degraded = append(degraded, "upstream")
 	}

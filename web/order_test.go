@@ -41,7 +41,6 @@ func faults() map[string]fault {
 		"malformed":        {step: 5, make: func(_ *plan, c *call, _ *auth.Claims) { addQuery(c, "state=%zz"+secretValue) }, status: 400, code: "invalid_query", parameter: "state"},
 		"not granted":      {step: 6, make: func(_ *plan, c *call, _ *auth.Claims) { addQuery(c, "type="+secretValue) }, status: 403, code: "forbidden", parameter: "type"},
 		"above ceiling":    {step: 6, make: func(_ *plan, _ *call, t *auth.Claims) { t.Issuer = "https://narrow.test" }, status: 403, code: "forbidden"},
-		"not here yet":     {step: 7, make: func(_ *plan, c *call, _ *auth.Claims) { addQuery(c, "snapshot=true") }, status: 501, code: "not_in_this_version"},
 		"address has many": {step: 8, make: func(p *plan, _ *call, _ *auth.Claims) { p.Limits.PerAddress = 1 }, before: holdOne, status: 429, code: "too_many_streams"},
 		"full":             {step: 9, make: func(p *plan, _ *call, _ *auth.Claims) { p.Limits.Streams = 1 }, before: holdOne, status: 503, code: "busy"},
 		"log not open":     {step: 8, make: func(p *plan, _ *call, _ *auth.Claims) { p.closed = true }, status: 503, code: "busy"},

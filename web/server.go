@@ -181,6 +181,7 @@ func (s *Server) Public() http.Handler {
 	if s.demo != nil {
 		at(base+"/demo/hotel", s.serveDemoHotel)
 		at(base+"/demo/token", noStore(s.serveDemoToken))
+		at(base+"/demo/plug", noStore(s.serveDemoPlug))
 	}
 	s.handleHealth(mux, "")
 	if base != "" {

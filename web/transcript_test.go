@@ -62,7 +62,8 @@ func TestTranscripts(t *testing.T) {
 // part named grants describes and which is good for 80 seconds.
 func play(t *testing.T, parts map[string]string) (transcript string) {
 	inBubble(t, func(t *testing.T, b bubble) {
-		b.follow(t, parts["before"])
+		last := make(past)
+		b.follow(t, last, parts["before"])
 		request := strings.Split(strings.TrimSpace(parts["request"]), "\n")
 		if grants := strings.TrimSpace(parts["grants"]); grants != "" {
 			request = append(request, bearer(mint(t, granting(strings.Split(grants, "\n")...), lasting(80*time.Second))))
@@ -81,7 +82,7 @@ func play(t *testing.T, parts map[string]string) (transcript string) {
 			read <- text.String()
 		}()
 		synctest.Wait()
-		b.follow(t, parts["after"])
+		b.follow(t, last, parts["after"])
 		conn.Close()
 		transcript = settle(<-read)
 	})
@@ -113,8 +114,20 @@ func settle(text string) string {
 	return text
 }
 
+// past is what was last said of each entity.
+type past map[gateway.EntityKey]*gateway.Attributes
+
+// follow sets what was before the record's event, as the way into the log does.
+func (p past) follow(r *gateway.Record) *gateway.Record {
+	if key, lasts := r.Event.Key(); lasts {
+		r.Event.Before = p[key]
+		p[key] = &r.Event.Attributes
+	}
+	return r
+}
+
 // follow does what a script says, line by line.
-func (b bubble) follow(t *testing.T, script string) {
+func (b bubble) follow(t *testing.T, last past, script string) {
 	t.Helper()
 	for line := range strings.Lines(script) {
 		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -126,7 +139,11 @@ func (b bubble) follow(t *testing.T, script string) {
 			}
 			time.Sleep(d)
 		case "event":
-			b.say(t, scripted(t, rest))
+			b.say(t, last.follow(scripted(t, rest)))
+		case "gone":
+			e := scripted(t, rest+" {}").Event
+			e.Gone, e.Object = true, nil
+			b.say(t, last.follow(&gateway.Record{Event: e}))
 		case "gap":
 			source, types, _ := strings.Cut(rest, " ")
 			b.say(t, &gateway.Record{Gap: &gateway.Gap{

@@ -123,9 +123,6 @@ func TestExample(t *testing.T) {
 		t.Errorf("Files (-want +got):\n%s", diff)
 	}
 	wantWarnings := []string{
-		file + ":18: snapshot: not in this version, has no effect",
-		file + ":31: sources[0].mews.backfill: not in this version, has no effect",
-		file + ":33: sources[0].mews.enrich: not in this version, has no effect",
 		file + ":40: sources[0].mews.webhook: not in this version, has no effect",
 		file + ":46: sources[1].airy: not in this version, has no effect",
 	}
@@ -268,9 +265,6 @@ func TestWarnings(t *testing.T) {
 	want := []string{
 		"testdata/every-key.yaml:10: cluster" + suffix,
 		"testdata/every-key.yaml:11: data_key_file" + suffix,
-		"testdata/every-key.yaml:13: snapshot" + suffix,
-		"testdata/every-key.yaml:21: sources[0].mews.enterprise" + suffix,
-		"testdata/every-key.yaml:26: sources[0].mews.enrich" + suffix,
 		"testdata/every-key.yaml:30: sources[0].mews.webhook" + suffix,
 		"testdata/every-key.yaml:31: sources[0].mews.messaging" + suffix,
 		"testdata/every-key.yaml:40: sources[2].airy" + suffix,

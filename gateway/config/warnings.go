@@ -10,11 +10,7 @@ import (
 var notYet = []string{
 	"cluster",
 	"data_key_file",
-	"snapshot",
 	"sources[].airy",
-	"sources[].mews.backfill",
-	"sources[].mews.enrich",
-	"sources[].mews.enterprise",
 	"sources[].mews.messaging",
 	"sources[].mews.webhook",
 	"auth.guests",

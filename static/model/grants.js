@@ -33,6 +33,11 @@ export function shows(grants, type) {
   return letting(grants, type).length > 0;
 }
 
+// showsAll tells whether the grants let every event of the type through, so that one that leaves is gone.
+export function showsAll(grants, type) {
+  return letting(grants, type).some((grant) => narrowings.every((name) => !grant[name]));
+}
+
 // scope says in words what of a type the grants show: '' for all of it.
 export function scope(grants, type, hotel) {
   const open = letting(grants, type);
@@ -48,7 +53,7 @@ export function scope(grants, type, hotel) {
 function narrowed(grant, type, hotel) {
   const rooms = [...(grant.resources ?? []), ...(type === 'Resource' ? grant.ids ?? [] : [])];
   const own = type === 'Resource' ? '' : count(grant.ids, type);
-  const which = rooms.length ? `${rooms.length > 1 ? 'rooms' : 'room'} ${list(rooms.map((id) => hotel.room(id)?.name ?? shortID(id)))}` : '';
+  const which = rooms.length ? `${rooms.length > 1 ? 'rooms' : 'room'} ${list(rooms.map((id) => hotel.room(id)?.name || shortID(id)))}` : '';
   const that = someStates(grant.states, type);
   if (type === 'Resource') return which + (that && `${which ? '' : 'rooms'} that are ${that}`);
   if (!own && !which && !that) return '';
@@ -77,7 +82,7 @@ function wording(name, type) {
 export function summary(grants) {
   const types = Object.keys(plurals);
   const [seen, unseen] = [types.filter((t) => shows(grants, t)), types.filter((t) => !shows(grants, t))];
-  const partly = (type) => (letting(grants, type).some((g) => narrowings.every((n) => !g[n])) ? plurals[type] : `some ${plurals[type]}`);
+  const partly = (type) => (showsAll(grants, type) ? plurals[type] : `some ${plurals[type]}`);
   if (seen.length === 0) return 'This token shows nothing of the hotel.';
   if (unseen.length === 0 && !seen.some((t) => partly(t) !== plurals[t])) return 'This token shows everything.';
   const not = unseen.length ? `; no ${list(unseen.map((t) => plurals[t]), 'or')}` : '';

@@ -6,11 +6,13 @@ import { key, moment, shortID, state, text } from './words.js';
 const limits = { rooms: 500, reservations: 2000, prices: 40, commands: 40, gaps: 3, unknown: 12 };
 
 const done = new Set(['Processed', 'Canceled']);
+const quiet = { heard: false, state: '', since: NaN, news: false, late: false }; // what is known of a room that is not shown
 
 export class Hotel {
-  rooms = new Map(); // by key: {id, name, floor, category, state, since, news}
-  reservations = new Map(); // by key: {id, state, start, end, room, at, news}
-  commands = new Map(); // by key: {id, state, at, news}
+  // What is late was missed while the hotel's system was away, and caught up.
+  rooms = new Map(); // by key: {id, name, floor, category, heard, state, since, news, late}
+  reservations = new Map(); // by key: {id, number, state, start, end, booked: {start, end}, room, asked, at, news, late}
+  commands = new Map(); // by key: {id, state, at, news, late}
   prices = []; // newest first: {id, at, start, end, rate, category, news}
   gaps = []; // newest first: {from, to, types, reason}
   sources = new Map(); // by name: {source, state, since, confirmed, reason}
@@ -18,8 +20,11 @@ export class Hotel {
   strange = 0; // events of types that are not known here
   unknown = new Map(); // how often each of the first few of those types came
   connected = NaN; // the gateway's clock when the stream opened: what came later is news
+  whole = false; // the snapshot has been given whole
+  settled = false; // and the source has been live since: what is not known is not there
+  caughtUp = 0; // changes since the source was last away that were missed and caught up
 
-  #plan;
+  #plan = new Map(); // by key: {id, floor, category}
   #categories;
   #rates;
 
@@ -27,17 +32,16 @@ export class Hotel {
     this.learn(plan);
   }
 
-  // learn takes the answer of demo/hotel, what the rooms, categories and rates are called, and keeps
-  // the state of the rooms that were heard of.
+  // learn takes the answer of demo/hotel, where the rooms are and what categories and rates are
+  // called, and keeps the rooms that were heard of. What a room is called comes with its events.
   learn(plan) {
-    this.#plan = list(plan?.rooms).slice(0, limits.rooms);
+    this.#plan = new Map(list(plan?.rooms).slice(0, limits.rooms).map(({ id, floor, category }) => (
+      [key(id), { id, floor: label(floor), category: label(category) }])));
     this.#categories = names(plan?.categories);
     this.#rates = names(plan?.rates);
-    const heard = [...this.rooms].filter(([, room]) => room.state);
+    const heard = [...this.rooms].filter(([, room]) => room.heard);
     this.#unheard();
-    for (const [id, { state, since, news, ...room }] of heard) {
-      this.rooms.set(id, { ...room, ...this.rooms.get(id), state, since, news });
-    }
+    for (const [id, room] of heard) this.rooms.set(id, { ...room, ...this.#plan.get(id) });
   }
 
   // drop forgets all that events have told.
@@ -50,6 +54,17 @@ export class Hotel {
     this.events = 0;
     this.strange = 0;
     this.unknown.clear();
+    this.whole = false;
+    this.settled = false;
+    this.caughtUp = 0;
+  }
+
+  // unmark forgets which changes were caught up.
+  unmark() {
+    this.caughtUp = 0;
+    for (const held of [this.rooms, this.reservations, this.commands]) {
+      for (const [id, value] of held) if (value.late) held.set(id, { ...value, late: false });
+    }
   }
 
   // take takes one block of the stream and says what it changed: 'rooms', 'reservations',
@@ -62,6 +77,7 @@ export class Hotel {
       case 'bellhop.source': return this.#source(data);
       case 'bellhop.left': return this.#left(data);
       case 'bellhop.gap': return this.#gap(data);
+      case 'bellhop.snapshot': return this.#snapshot();
       default: return '';
     }
   }
@@ -89,48 +105,51 @@ export class Hotel {
   }
 
   #unheard() {
-    const room = ({ id, name, floor, category }) => ({
-      id, name: label(name) || shortID(id), floor: label(floor), category: label(category), state: '', since: NaN, news: false,
-    });
-    this.rooms = new Map(this.#plan.map((planned) => [key(planned.id), room(planned)]));
+    this.rooms = new Map([...this.#plan].map(([id, planned]) => [id, { ...quiet, name: '', ...planned }]));
   }
 
-  #event({ type, id, received, event }) {
+  #event({ type, id, origin, received, event, entity }) {
     this.events++;
     const at = moment(received);
-    const news = at >= this.connected;
-    const body = event && typeof event === 'object' ? event : {};
+    const news = origin !== 'snapshot' && at >= this.connected;
+    const late = origin === 'backfill' && this.settled; // before that it is how the hotel was first read
+    if (late) this.caughtUp++;
+    const [body, more] = [object(event), object(entity)];
     switch (type) {
-      case 'Resource': return this.#resource(id, body, at, news);
-      case 'Reservation': return this.#reservation(id, body, at, news);
-      case 'PriceUpdate': return this.#price(id, body, at, news);
-      case 'DeviceCommand': return this.#command(id, body, at, news);
+      case 'Resource': return this.#resource(id, body, more, { since: at, news, late });
+      case 'Reservation': return this.#reservation(id, body, more, { at, news, late });
+      case 'PriceUpdate': return this.#price(id, body, { at, news });
+      case 'DeviceCommand': return this.#command(id, body, { at, news, late });
       default: return this.#other(text(type, 60) || 'no type');
     }
   }
 
-  #resource(id, body, at, news) {
-    const room = this.room(id) ?? { id, name: shortID(id), floor: '', category: '' };
+  #resource(id, body, { Name }, marks) {
+    const room = this.room(id) ?? { id, name: '', floor: '', category: '' };
     if (this.rooms.size >= limits.rooms && !this.room(id)) return '';
-    this.rooms.set(key(id), { ...room, state: state(body.State), since: at, news });
+    this.rooms.set(key(id), { ...room, ...marks, heard: true, name: label(Name) || room.name, state: state(body.State) });
     return 'rooms';
   }
 
-  #reservation(id, body, at, news) {
+  #reservation(id, body, more, marks) {
+    const before = this.reservations.get(key(id)); // an event may come without its entity
     const stay = {
-      id, at, news,
+      id, ...marks,
+      number: label(more.Number) || (before?.number ?? ''),
       state: state(body.State),
       start: moment(body.StartUtc),
       end: moment(body.EndUtc),
+      booked: { start: moment(more.ScheduledStartUtc), end: moment(more.ScheduledEndUtc) },
       room: text(body.AssignedResourceId),
+      asked: text(more.RequestedResourceCategoryId) || (before?.asked ?? ''),
     };
     put(this.reservations, id, stay, limits.reservations, (old) => done.has(old.state));
     return 'reservations';
   }
 
-  #price(id, body, at, news) {
+  #price(id, body, marks) {
     const tick = {
-      id, at, news,
+      id, ...marks,
       start: moment(body.StartUtc),
       end: moment(body.EndUtc),
       rate: text(body.RateId),
@@ -140,8 +159,8 @@ export class Hotel {
     return 'prices';
   }
 
-  #command(id, body, at, news) {
-    put(this.commands, id, { id, at, news, state: state(body.State) }, limits.commands);
+  #command(id, body, marks) {
+    put(this.commands, id, { id, ...marks, state: state(body.State) }, limits.commands);
     return 'commands';
   }
 
@@ -156,11 +175,23 @@ export class Hotel {
   #ready({ now, sources }) {
     this.connected = moment(now);
     this.sources = new Map(list(sources).map((source) => [source.source, source]));
-    return 'sources';
+    return this.#settle();
   }
 
   #source(source) {
-    this.sources.set(text(source.source), source);
+    const name = text(source.source);
+    if (source.state === 'down' && this.sources.get(name)?.state !== 'down') this.unmark();
+    this.sources.set(name, source);
+    return this.#settle();
+  }
+
+  #snapshot() {
+    this.whole = true;
+    return this.#settle();
+  }
+
+  #settle() {
+    this.settled ||= this.whole && [...this.sources.values()].every((source) => source.state === 'live');
     return 'sources';
   }
 
@@ -168,7 +199,7 @@ export class Hotel {
     switch (type) {
       case 'Resource': {
         const room = this.room(id);
-        if (room) this.rooms.set(key(id), { ...room, state: '', since: NaN, news: false });
+        if (room) this.rooms.set(key(id), { ...room, ...quiet });
         return 'rooms';
       }
       case 'Reservation': return this.reservations.delete(key(id)) ? 'reservations' : '';
@@ -195,6 +226,8 @@ function put(map, id, value, limit, rather = () => true) {
   }
   map.delete(map.keys().next().value);
 }
+
+const object = (value) => (value && typeof value === 'object' ? value : {});
 
 // list is the objects (or values of another kind) in what should be an array of them.
 function list(values, kind = 'object') {

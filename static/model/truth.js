@@ -42,8 +42,8 @@ const states = {
 };
 const worst = ['unknown', 'down', 'stale', 'catching-up', 'live'];
 
-// truth returns {tone, label, detail} for a link {state, note, bye, heard, heartbeat} and the sources.
-export function truth(link, sources, now = Date.now()) {
+// truth returns {tone, label, detail} for a link {state, note, bye, heard, heartbeat} and the hotel.
+export function truth(link, { sources, whole, settled }, now = Date.now()) {
   if (link.state !== 'open') {
     const said = links[link.state] ?? links.connecting;
     return { ...said, detail: link.note || farewells[link.bye] || said.detail };
@@ -54,7 +54,8 @@ export function truth(link, sources, now = Date.now()) {
   }
   const source = weakest(sources);
   const said = states[source?.state] ?? { tone: 'stale', label: 'State unknown' };
-  return { ...said, detail: about(source) };
+  if (!whole && said.tone === 'live') return { tone: 'wait', label: 'Loading', detail: 'the hotel as it is now' };
+  return { ...said, detail: about(source, settled, now) };
 }
 
 function weakest(sources) {
@@ -62,13 +63,19 @@ function weakest(sources) {
   return [...sources.values()].sort((a, b) => rank(a) - rank(b))[0];
 }
 
-function about(source) {
+function about(source, settled, now) {
   if (!source) return 'no source is shown to this token';
   if (source.state === 'unknown') return 'the gateway has no such source';
   if (source.state === 'live') return since('since', source.since);
-  if (source.state === 'catching-up') return 'reading what was missed';
+  if (source.state === 'catching-up') return settled ? 'reading what was missed' : 'reading the hotel as it is';
   const reason = reasons[source.reason] ?? since('since', source.since);
-  return [reason, since('complete up to', source.confirmed)].filter(Boolean).join('; ');
+  return [reason, source.state === 'down' && lasting(source.since, now), since('complete up to', source.confirmed)].filter(Boolean).join('; ');
+}
+
+// lasting is for how long, as far as seconds are worth telling.
+function lasting(time, now) {
+  const seconds = Math.max(0, Math.floor((now - moment(time)) / 1000));
+  return seconds < 100 ? `for ${seconds} s` : '';
 }
 
 function since(word, time) {

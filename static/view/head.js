@@ -48,10 +48,19 @@ export function renderGaps(root, hotel, dismiss) {
     create: (gap) => {
       const button = el('button', { type: 'button', 'aria-label': 'Dismiss this notice' }, '×');
       button.addEventListener('click', () => dismiss(gap));
-      return el('li', {}, icon('gap'), el('span', {}, sayGap(gap)), button);
+      return el('li', { class: 'notice' }, icon('gap'), el('span', {}, sayGap(gap)), button);
     },
     update: () => {},
   });
+}
+
+// renderCaughtUp says how many changes were missed and caught up, until it is dismissed.
+export function renderCaughtUp(root, hotel) {
+  const n = hotel.caughtUp;
+  root.hidden = n === 0;
+  if (n === 0) return;
+  const changes = n === 1 ? '1 change' : `${n.toLocaleString()} changes`;
+  put(root.querySelector('span'), `${changes} caught up: missed while the hotel’s system was away, read from it since, and outlined like this.`);
 }
 
 function sayGap({ from, to, types, reason }) {

@@ -60,7 +60,8 @@ function draw({ name, id, text, data, known }) {
   const control = name !== 'message';
   const type = control ? name.slice('bellhop.'.length) : typeof data?.type === 'string' ? data.type.slice(0, 60) : 'no JSON';
   const cut = text.length > longest ? ` … ${(text.length - longest).toLocaleString()} more` : '';
-  return el('li', { class: 'block', 'data-kind': control ? 'control' : known ? 'event' : 'unknown' },
+  const kind = control ? 'control' : known ? 'event' : 'unknown';
+  return el('li', { class: 'block', 'data-kind': kind, 'data-origin': data?.origin === 'backfill' ? 'backfill' : '' },
     el('b', {}, type),
     id ? line('id', id) : null,
     control ? line('event', name) : null,

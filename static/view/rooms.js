@@ -1,15 +1,17 @@
 // The floor plan: every floor a corridor with rooms on both sides, every room in its state's colour.
 
-import { atMinute, say } from '../model/words.js';
+import { atMinute, say, shortID } from '../model/words.js';
 import { el, flash, icon, keyed, put } from './dom.js';
 
 const order = ['Inspected', 'Clean', 'Dirty', 'OutOfService', 'OutOfOrder'];
 const signs = { Inspected: 'inspected', Clean: 'clean', Dirty: 'dirty', OutOfService: 'service', OutOfOrder: 'order' };
 
-// renderRooms draws the plan into root and the legend with its counts beside it.
-export function renderRooms(root, legend, hotel) {
+// renderRooms draws the plan into root and the legend with its counts beside it. For a token that shows
+// all rooms, one that is not heard of is none; for others it is quiet.
+export function renderRooms(root, legend, hotel, all) {
   const occupied = hotel.occupied();
-  const tiles = [...hotel.rooms].map(([key, room]) => ({ key, room, stay: occupied.get(key) }));
+  const tiles = [...hotel.rooms].map(([key, room]) => ({ key, room, stay: occupied.get(key) }))
+    .filter(({ room }) => room.heard || !all || !hotel.settled);
   keyed(root, floors(tiles), { key: (floor) => floor.name, create: makeFloor, update: drawFloor });
   drawLegend(legend, tiles);
 }
@@ -50,10 +52,12 @@ function drawRoom(node, { room, stay }) {
   const [name, guest, state] = node.children;
   const changed = node.dataset.state !== room.state;
   node.dataset.state = room.state;
-  put(name, room.name);
+  put(name, room.name || (room.heard ? shortID(room.id) : ''));
   guest.replaceChildren(...(stay ? [icon('bed'), el('span', { class: 'unseen' }, ' occupied')] : []));
   state.replaceChildren(...(signs[room.state] ? [icon(signs[room.state])] : []), el('span', {}, say(room.state) || 'not shown'));
+  node.classList.toggle('late', room.late);
   node.title = [
+    room.late && 'missed and caught up',
     room.state && `${say(room.state)} since ${atMinute(room.since)}`,
     stay && `occupied until ${atMinute(stay.end)}`,
   ].filter(Boolean).join('; ');

@@ -54,6 +54,7 @@ function drawCommand(node, command, fresh) {
   put(chip, say(command.state));
   for (const [i, bar] of [...bars.children].entries()) bar.classList.toggle('done', i <= reached);
   if (command.news && (fresh || node.dataset.state !== command.state)) flash(node, wash);
+  node.classList.toggle('late', command.late);
   node.dataset.state = command.state;
   chip.dataset.state = command.state;
 }

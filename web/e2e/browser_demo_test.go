@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os/exec"
@@ -14,6 +15,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
+
+	"bellhop/gateway/simulator"
 )
 
 // A demo is a process of the demo, reached by a door that outlives it.
@@ -88,6 +91,20 @@ func (d *demo) steer(operation, body string) {
 	}
 }
 
+// now returns what is true of the simulated hotel.
+func (d *demo) now() (state simulator.State) {
+	d.t.Helper()
+	answer, err := plain.Get(d.control + "state")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if err := json.NewDecoder(answer.Body).Decode(&state); err != nil {
+		d.t.Fatal(err)
+	}
+	return state
+}
+
 // What a page of the demo may show, as expressions.
 const (
 	isLive    = `document.documentElement.dataset.tone === 'live'`
@@ -95,6 +112,7 @@ const (
 	allRooms  = `!document.querySelector('.room[data-state=""]')`
 	roomsSeen = `document.querySelectorAll('.room:not([data-state=""])').length`
 	tokens    = `performance.getEntriesByType('resource').filter(({name}) => name.endsWith('/demo/token')).length`
+	firstRoom = `fetch('demo/hotel').then((answer) => answer.json()).then(({rooms}) => rooms[0].id)`
 	events    = `Number.parseInt(document.getElementById('counts').textContent.replaceAll(/\D/g, ''))`
 )
 
@@ -136,6 +154,15 @@ func TestDemoPage(t *testing.T) {
 			t.Errorf("a board says %q where the room's category stands", kind)
 		}
 	}
+	var names []string
+	for _, room := range d.now().Rooms {
+		names = append(names, room.Name)
+	}
+	shown := evaluate[[]string](p, `[...document.querySelectorAll('.room-name')].map((node) => node.textContent)`)
+	if diff := cmp.Diff(slices.Sorted(slices.Values(names)), slices.Sorted(slices.Values(shown))); diff != "" {
+		t.Errorf("names of rooms (-want +got):\n%s", diff)
+	}
+	p.await(`[...document.querySelectorAll('td.number')].every((node) => /^\d+$/.test(node.textContent))`)
 	if lines := evaluate[int](p, `document.querySelectorAll('.code code > span').length`); lines != 3 {
 		t.Errorf("the three lines are %d", lines)
 	}
@@ -155,18 +182,31 @@ func TestDemoRoles(t *testing.T) {
 	p.await(isLive + "&&" + isDrawn)
 	p.press(tabKey, enterKey) // the skip link
 	p.await(`document.activeElement.id === 'board'`)
-	p.run(`document.querySelector('.skip').focus()`)
+	p.run(`document.getElementById('pull').focus()`)
+	guestRoom := evaluate[string](p, firstRoom)
 	for _, role := range []struct {
 		name    string
 		shows   []string
-		rooms   int
+		rooms   func(simulator.Room) bool
 		summary string
 		hides   string // no block may have it
 	}{
-		{"frontdesk", []string{"DeviceCommand", "PriceUpdate", "Reservation", "Resource"}, 48, "This token shows everything.", "nothing is hidden"},
-		{"housekeeper", []string{"Reservation", "Resource"}, 48, "This token shows rooms and some reservations; no prices or device commands.", "StartUtc"},
-		{"revenue", []string{"PriceUpdate", "Reservation"}, 0, "This token shows reservations and prices; no rooms or device commands.", `"Resource"`},
-		{"guest", []string{"Reservation", "Resource"}, 1, "This token shows some rooms and some reservations; no prices or device commands.", "PriceUpdate"},
+		{
+			"frontdesk", []string{"DeviceCommand", "PriceUpdate", "Reservation", "Resource"}, func(simulator.Room) bool { return true },
+			"This token shows everything.", "nothing is hidden",
+		},
+		{
+			"housekeeper", []string{"Reservation", "Resource"}, housekeeping,
+			"This token shows some rooms and some reservations; no prices or device commands.", "StartUtc",
+		},
+		{
+			"revenue", []string{"PriceUpdate", "Reservation"}, func(simulator.Room) bool { return false },
+			"This token shows reservations and prices; no rooms or device commands.", `"Resource"`,
+		},
+		{
+			"guest", []string{"Reservation", "Resource"}, func(r simulator.Room) bool { return r.ID == guestRoom },
+			"This token shows some rooms and some reservations; no prices or device commands.", "PriceUpdate",
+		},
 	} {
 		p.press(tabKey)
 		if focus := evaluate[string](p, `document.activeElement.dataset.role ?? document.activeElement.tagName`); focus != role.name {
@@ -174,7 +214,15 @@ func TestDemoRoles(t *testing.T) {
 		}
 		p.press(enterKey)
 		p.await(isRole(role.name) + "&&" + isLive + `&& document.querySelector('.block[data-kind="event"]')`)
-		p.await(fmt.Sprintf("%s === %d", roomsSeen, role.rooms))
+		eventually(t, "the rooms that the token shows", func() bool {
+			n := 0
+			for _, room := range d.now().Rooms {
+				if role.rooms(room) {
+					n++
+				}
+			}
+			return evaluate[int](p, roomsSeen) == n
+		})
 		if summary := p.text("#summary"); summary != role.summary {
 			t.Errorf("%s: %s", role.name, summary)
 		}
@@ -187,9 +235,17 @@ func TestDemoRoles(t *testing.T) {
 		}
 		p.fits(role.name)
 	}
+	if name, want := p.text(`.room:not([data-state=""]) .room-name`), d.now().Rooms[0].Name; name != want {
+		t.Errorf("the guest's room is called %q, want %q", name, want)
+	}
 	if complaints := p.unexpected(); len(complaints) > 0 {
 		t.Errorf("the console shows %q", complaints)
 	}
+}
+
+// housekeeping tells which rooms the housekeeper sees.
+func housekeeping(r simulator.Room) bool {
+	return r.State == simulator.RoomDirty || r.State == simulator.RoomClean || r.State == simulator.RoomInspected
 }
 
 // fits checks that nobody has to scroll sideways.
@@ -234,7 +290,7 @@ func TestDemoPageIsUsable(t *testing.T) {
 			t.Errorf("the focus on %s shows as %q", stop, ring)
 		}
 	}
-	if diff := cmp.Diff([]string{"skip", "frontdesk", "housekeeper", "revenue", "guest", "A", "pause", "raw"}, stops); diff != "" {
+	if diff := cmp.Diff([]string{"skip", "pull", "frontdesk", "housekeeper", "revenue", "guest", "A", "pause", "raw"}, stops); diff != "" {
 		t.Errorf("stops of the focus (-want +got):\n%s", diff)
 	}
 
@@ -260,7 +316,7 @@ func TestDemoPageIsUsable(t *testing.T) {
 	}
 	p.await(moves + " === 0")
 	p.run(`window.moved = 0; (function look() { window.moved = Math.max(window.moved, ` + moves + `); requestAnimationFrame(look) })()`)
-	room := evaluate[string](p, `fetch('demo/hotel').then((answer) => answer.json()).then(({rooms}) => rooms[0].id)`)
+	room := evaluate[string](p, firstRoom)
 	for _, state := range []string{"Dirty", "Clean", "Inspected"} {
 		d.steer("room", `{"id":"`+room+`","state":"`+state+`"}`)
 		p.await(`document.querySelector('.floor:last-child .room').dataset.state === ` + quote(state))

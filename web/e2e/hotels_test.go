@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,6 +59,9 @@ func (h *hotels) at(i int) hotel { return hotel{h.simulator.Hotels()[i], h.t} }
 // sources is the part of the configuration that has all hotels as sources, each
 // with the further lines of YAML, such as "keepalive: 1s".
 func (h *hotels) sources(further ...string) string {
+	if !slices.ContainsFunc(further, func(line string) bool { return strings.HasPrefix(line, "backfill:") }) {
+		further = append(further, "backfill: false") // what most tests say the hotel does not know
+	}
 	var b strings.Builder
 	b.WriteString("sources:\n")
 	host := h.server.Listener.Addr()

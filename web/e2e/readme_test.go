@@ -43,12 +43,13 @@ func TestReadmeSnippets(t *testing.T) {
 		test            func(t *testing.T, snippet string)
 	}{
 		{"sh", "go run", readmeStart},
-		{"js", "const events", readmePage},
+		{"js", "const rooms", readmePage},
 		{"sh", "export", readmeServe},
 		{"yaml", "sources:", readmeConfig},
 		{"sh", "bellhop simulate", readmeSimulate},
 		{"json", `{"iss":`, readmeClaims},
 		{"js", "await fetch", readmeSession},
+		{"yaml", "snapshot:", func(t *testing.T, snippet string) { readmeConfig(t, snippet+issuer) }},
 		{"", "Mews socket", func(*testing.T, string) {}}, // a drawing
 	}
 	snippets := fence.FindAllStringSubmatch(readme(t), -1)
@@ -207,14 +208,13 @@ func readmeTab(t *testing.T) (*hotels, *tab) {
 
 func readmePage(t *testing.T, snippet string) {
 	hotels, p := readmeTab(t)
-	p.run("await fetch('/session', {method: 'POST', headers: {Authorization: `Bearer ${token}`}});" + snippet + "; window.events = events")
-	p.await("events.readyState === EventSource.OPEN")
-	hotels.at(0).tell(resource("room-1", "Dirty"))
-	p.await("said.includes('Dirty')")
-	hotels.server.CloseClientConnections()
-	hotels.server.Close()
-	hotels.at(0).Reset()
-	p.await("said.includes('down')")
+	hotels.at(0).tell(resource("room-0", "Dirty"))
+	p.run("await fetch('/session', {method: 'POST', headers: {Authorization: `Bearer ${token}`}});" + snippet + "; Object.assign(window, {events, rooms})")
+	p.await("rooms.has('room-0')")
+	hotels.at(0).tell(resource("room-1", "Dirty"), resource("room-2", "Clean"))
+	p.await("rooms.has('room-1')")
+	hotels.at(0).tell(resource("room-0", "Clean"))
+	p.await("!rooms.has('room-0') && rooms.size === 1")
 }
 
 func readmeSession(t *testing.T, snippet string) {
