@@ -23,7 +23,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -469,9 +468,8 @@ func (c demoCommand) Run(p *program) error {
 	upstream, stop := context.WithCancel(context.Background())
 	var simulating errgroup.Group
 	simulating.Go(func() error { return simulate(upstream, hotels, listener) })
-	plug := &plug{hotel: hotel}
-	err = p.serve(cfg, &demo{newDemo(cfg, hotel.Layout(), plug.pull), listener.Addr()})
-	plug.leave()
+	unplug := func() time.Duration { return hotel.Unplug(unplugged) }
+	err = p.serve(cfg, &demo{newDemo(cfg, hotel.Layout(), unplug), listener.Addr()})
 	stop()
 	return errors.Join(err, simulating.Wait())
 }
@@ -518,43 +516,6 @@ func newDemo(cfg *config.Config, hotel simulator.Layout, unplug func() time.Dura
 
 // unplugged is for how long the demo's plug stays out.
 const unplugged = 20 * time.Second
-
-// A plug is that of the demo's hotel.
-type plug struct {
-	hotel *simulator.Hotel
-
-	mu   sync.Mutex
-	back time.Time // when it is in again
-	in   *time.Timer
-}
-
-// pull cuts the hotel's socket and refuses new ones, unless that is so already,
-// and returns for how long. The refusal says when to come back, or else the
-// gateway's patience would grow beyond that of somebody who looks on.
-func (p *plug) pull() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if left := time.Until(p.back); left > 0 {
-		return left
-	}
-	p.back = time.Now().Add(unplugged)
-	until := p.back.Add(time.Second).UTC().Format(http.TimeFormat) // cut to the second
-	if err := p.hotel.Refuse(simulator.Refusal{Status: http.StatusServiceUnavailable, RetryAfter: until}); err != nil {
-		panic(err) // the refusal above is wrong
-	}
-	p.hotel.Reset()
-	p.in = time.AfterFunc(unplugged, p.hotel.Admit)
-	return unplugged
-}
-
-// leave has nothing happen any more.
-func (p *plug) leave() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.in != nil {
-		p.in.Stop()
-	}
-}
 
 type checkCommand struct {
 	Connect bool `help:"Also try each upstream's socket."`

@@ -35,6 +35,13 @@ func (h *Hub) Shared() int {
 	return r.taken
 }
 
+// Places returns how many records the present state holds, superseded ones too.
+func (h *Hub) Places() int {
+	h.present.mu.Lock()
+	defer h.present.mu.Unlock()
+	return len(h.present.shelf.places)
+}
+
 // Dispatch takes a record as if the log had handed it over.
 func (h *Hub) Dispatch(rec *Record) { h.dispatch(rec) }
 

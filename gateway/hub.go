@@ -135,7 +135,7 @@ func (h *Hub) load(ctx context.Context) error {
 	if n := uint64(h.ring.maxLen); last > n {
 		ring = max(begin, last-n)
 	}
-	h.trimmed(begin, 0)
+	h.trimmed(begin)
 	at = min(max(at, begin), ring)
 	h.begin(at)
 	for {
@@ -144,7 +144,7 @@ func (h *Hub) load(ctx context.Context) error {
 		switch {
 		case errors.Is(err, ErrTrimmed):
 			first, _ := h.log.Bounds()
-			h.trimmed(first-1, at)
+			h.trimmed(first - 1)
 			at = max(first-1, at)
 			h.begin(at)
 		case err != nil:

@@ -250,12 +250,18 @@ func (l *memoryLog) history() []*gateway.Record {
 
 // hold keeps Follow from going on behind what there is now, or lets it.
 func (l *memoryLog) hold(held bool) {
+	_, last := l.Bounds()
+	if !held {
+		last = math.MaxUint64
+	}
+	l.holdAt(last)
+}
+
+// holdAt keeps Follow from going on behind seq.
+func (l *memoryLog) holdAt(seq uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held = math.MaxUint64
-	if held {
-		l.held = l.last
-	}
+	l.held = seq
 	l.stirLocked()
 }
 

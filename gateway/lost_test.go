@@ -96,12 +96,12 @@ func drawAct(t *rapid.T) act {
 	a := act{
 		do: rapid.SampledFrom([]string{
 			"say", "say", "say", "say", "say", "say", "open", "open", "open", "open", "cut", "cut", "cut",
-			"trim", "trim", "hold", "follow", "refuse", "fail", "heal", "restart", "crash", "release", "sleep", "wait", "look",
+			"trim", "trim", "overtake", "hold", "follow", "refuse", "fail", "heal", "restart", "crash", "release", "sleep", "wait", "look",
 		}).Draw(t, "do"),
 		n: rapid.IntRange(0, 12).Draw(t, "n"),
 	}
 	switch a.do {
-	case "say", "refuse":
+	case "say", "refuse", "overtake":
 		a.said = rapid.SliceOfN(rapid.Custom(drawSaying), 1, 5).Draw(t, "said")
 	case "open":
 		a.view = rapid.SampledFrom(views).Draw(t, "view")
@@ -148,6 +148,12 @@ func (w *town) do(a act) {
 		}
 	case "trim":
 		w.trim(uint64(a.n))
+	case "overtake":
+		synctest.Wait()
+		w.log.hold(true)
+		w.say(a.said, nil)
+		w.trim(1000)
+		w.log.hold(false)
 	case "hold", "follow":
 		w.log.hold(a.do == "hold")
 	case "fail":

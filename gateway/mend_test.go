@@ -65,6 +65,7 @@ func (o *opened) there(t *testing.T) int {
 // told what has changed.
 func TestLostTailIsLoggedAgain(t *testing.T) {
 	inHotel(t, func(t *testing.T, h *hotel, o *opened) {
+		h.ring = 1 // at the next start
 		o.say(t, resource("a", "Dirty"), resource("b", "Dirty"), resource("c", "Dirty"), resource("d", "Dirty"))
 		quiet()
 		h.log.trim(3)
@@ -101,6 +102,54 @@ func TestLostTailIsLoggedAgain(t *testing.T) {
 		if diff := cmp.Diff(want, h.logged(5)); diff != "" {
 			t.Errorf("logged once more (-want +got):\n%s", diff)
 		}
+	})
+}
+
+// What was lost may be kept without its being said up to where the state goes.
+func TestLostTailOfAnUnfinishedState(t *testing.T) {
+	inHotel(t, func(t *testing.T, h *hotel, o *opened) {
+		h.ring = 1
+		o.say(t, resource("a", "Dirty"), resource("b", "Dirty"), price("x"), price("y"))
+		quiet()
+		h.state.fail(1)
+		o.say(t, resource("a", "Inspected"), resource("a", "Clean"))
+		quiet()
+		h.crash(t, o)
+		h.log.lose(4)
+		*o = *h.mustStart(t)
+		quiet()
+		if diff := cmp.Diff([]string{"Resource a Clean<Dirty"}, h.logged(4)); diff != "" {
+			t.Errorf("logged again (-want +got):\n%s", diff)
+		}
+		if n := o.there(t); n != 2 {
+			t.Errorf("%d entities, want 2", n)
+		}
+	})
+}
+
+// No source begins, and nothing is kept, until the hub has read what was logged
+// again.
+func TestSourcesWaitForTheMending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHotel()
+		o := h.mustStart(t)
+		o.say(t, resource("a", "Dirty"), resource("a", "Clean"))
+		quiet()
+		h.crash(t, o)
+		h.log.lose(1)
+		h.log.holdAt(1)
+		started := make(chan *opened, 1)
+		go func() { started <- h.mustStart(t) }()
+		quiet()
+		if n := len(h.log.history()); n != 2 || len(started) > 0 || h.state.complete() != 2 {
+			t.Errorf("%d records, %d started, kept up to %d", n, len(started), h.state.complete())
+		}
+		h.log.hold(false)
+		o = <-started
+		if r := h.state.records[gateway.EntityKey{Source: "prague", Kind: "Resource", ID: "a"}]; h.state.complete() != 2 || r.seq != 2 {
+			t.Errorf("kept up to %d, the entity from %d", h.state.complete(), r.seq)
+		}
+		o.end(t)
 	})
 }
 

@@ -50,7 +50,9 @@ func TestBefore(t *testing.T) {
 		if e := to.Latest("Resource", "c"); e != nil {
 			t.Errorf("what was refused is there: %+v", e)
 		}
+		h.log.holdAt(2) // the first two are read, the others not yet
 		synctest.Wait()
+		latest("3")
 		h.log.hold(false)
 		synctest.Wait()
 		latest("3")

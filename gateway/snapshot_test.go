@@ -50,6 +50,7 @@ func TestSnapshotOpening(t *testing.T) {
 				o.say(t, resource("gone", "Dirty"), gone("Resource", "gone"), price("x"), newEvent("prague", "Reservation", "r", `{}`), price("x"), resource("a", "Clean"))
 				synctest.Wait()
 				h.log.trim(6)
+				o.open(t, withSnapshot) // which shares nothing with what is asked below in another form
 				c := o.open(t, func(s *gateway.StreamOptions) {
 					if withSnapshot(s); tt.change != nil {
 						tt.change(s)
@@ -99,11 +100,20 @@ func TestSnapshotWhenOvertaken(t *testing.T) {
 		if diff := cmp.Diff(want, lines(got)); diff != "" {
 			t.Errorf("blocks (-want +got):\n%s", diff)
 		}
-		if got[3].data != `{"count":2}` {
-			t.Errorf("count %s", got[3].data)
+		if got[3].data != `{"count":2}` || !strings.Contains(got[1].data+got[2].data, `"Clean"`) || !strings.Contains(got[1].data+got[2].data, `"id":"c"`) {
+			t.Errorf("it says %+v", got[1:4])
 		}
 		if diff := cmp.Diff([]line{{"e1.5", "bellhop.reset"}, {"e1.6", "PriceUpdate"}}, lines(plain.rest())); diff != "" {
 			t.Errorf("without a snapshot (-want +got):\n%s", diff)
+		}
+		time.Sleep(time.Minute)
+		if n := o.hub.Shared(); n != 0 {
+			t.Errorf("%d bytes are kept for nobody", n)
+		}
+		h.crash(t, o) // what could not be read of the log is kept all the same
+		*o = *h.mustStart(t)
+		if n := len(o.open(t, withSnapshot).rest()); n != 2+1 {
+			t.Errorf("%d blocks after a restart", n)
 		}
 	})
 }
@@ -389,6 +399,33 @@ func TestSnapshotOutlivesChanges(t *testing.T) {
 				t.Errorf("page %d: anew %t, %v", (i*5)%len(pages), p.anew, err)
 			}
 			p.disconnect(0)
+		}
+	})
+}
+
+// What is superseded is cleared away, and nobody is then given what stood there
+// before.
+func TestShelfIsCleared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rooms = 2 * gateway.ShelfPage
+		h := fullHouse(rooms, encode)
+		h.open(t, withSnapshot).stop()
+		n := 0
+		for ; h.hub.Places() > rooms || n == 0; n++ {
+			if n > 5000 {
+				t.Fatalf("%d records are held of %d rooms", h.hub.Places(), rooms)
+			}
+			h.append(newEvent("prague", "Resource", fmt.Sprintf("room-%d", n%rooms), fmt.Sprintf(`{"n":%d}`, n)))
+			h.hub.Dispatch(h.log.records[rooms+n])
+		}
+		blocks := h.open(t, withSnapshot).rest()
+		if len(blocks) != rooms+1 {
+			t.Fatalf("%d blocks", len(blocks))
+		}
+		for i, b := range blocks[:rooms] {
+			if want := fmt.Sprintf(`"event":{"n":%d}}`, n-rooms+i); !strings.HasSuffix(b.data, want) {
+				t.Fatalf("event %d: %s, want %s", i, b.data, want)
+			}
 		}
 	})
 }

@@ -56,10 +56,10 @@ func (h *Hub) loadState(ctx context.Context) (from uint64, err error) {
 	return upTo, nil
 }
 
-// trimmed notes, while the log that has been read up to at is loaded, that it
-// now begins behind seq.
-func (h *Hub) trimmed(seq, at uint64) {
-	if h.store != nil && seq > max(h.kept.upTo, at) {
+// trimmed notes, while the log is loaded, that all up to seq has gone from it
+// unread.
+func (h *Hub) trimmed(seq uint64) {
+	if h.store != nil && seq > h.kept.upTo {
 		h.kept.incomplete, h.kept.torn = true, true
 	}
 }

@@ -44,6 +44,7 @@ func (s *Simulator) control() http.Handler {
 		"link":       with(link),
 		"drop":       with(drop),
 		"stall":      with(stall),
+		"unplug":     with(unplug),
 		"refuse":     with(func(h *Hotel, b Refusal) (int, error) { return h.Sockets(), h.Refuse(b) }),
 		"manner":     with(manner),
 		"quirks":     with(func(h *Hotel, b Quirks) (int, error) { return h.Sockets(), h.SetQuirks(b) }),
@@ -171,6 +172,11 @@ func skip(h *Hotel, b spanBody) (int, error) {
 		return 0, fmt.Errorf("for: %v is not above 0 and up to %v", d, longestSkip)
 	}
 	h.Skip(d)
+	return h.Sockets(), nil
+}
+
+func unplug(h *Hotel, b spanBody) (int, error) {
+	h.Unplug(time.Duration(b.For))
 	return h.Sockets(), nil
 }
 

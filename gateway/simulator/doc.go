@@ -86,6 +86,7 @@
 //	POST /control/drop      {"code","reason"}: close with that code; 0 or
 //	                        none is a close frame without one.
 //	                        {"reset":true}: break off by a TCP reset
+//	POST /control/unplug    {"for":"20s"}: break sockets off and let none in
 //	POST /control/stall     {"for":"30s"}: go silent; without for until
 //	                        /control/unstall or a drop
 //	POST /control/unstall   speak again

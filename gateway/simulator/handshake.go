@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -99,6 +100,11 @@ func (s *Simulator) refuse(w http.ResponseWriter, r *http.Request, how Refusal) 
 func (h *Hotel) admit() (Refusal, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if time.Now().Before(h.unplugged) {
+		h.refused++
+		until := h.unplugged.Add(time.Second).UTC().Format(http.TimeFormat) // which is cut to the second
+		return Refusal{Status: http.StatusServiceUnavailable, RetryAfter: until}, false
+	}
 	if !h.refusal.active() {
 		h.connects++
 		return Refusal{}, true

@@ -210,3 +210,40 @@ func TestNothingIsMissedAtConnecting(t *testing.T) {
 		}
 	})
 }
+
+// A pulled plug lets nobody in for a while, says for how long, and is in again by
+// itself.
+func TestUnplug(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, simulator.Options{})
+		h := w.Hotels()[0]
+		c := w.connect(t)
+		if left := h.Unplug(20 * time.Second); left != 20*time.Second {
+			t.Errorf("unplugged for %v", left)
+		}
+		if _, _, err := c.ReadMessage(); err == nil {
+			t.Error("the socket goes on")
+		}
+		time.Sleep(5 * time.Second)
+		if left := h.Unplug(time.Hour); left != 15*time.Second {
+			t.Errorf("pulled twice it is out for %v", left)
+		}
+		_, resp, err := w.dial(goodCookie)
+		if err == nil || resp.StatusCode != http.StatusServiceUnavailable {
+			t.Fatalf("let in: %v", err)
+		}
+		back, err := http.ParseTime(resp.Header.Get("Retry-After"))
+		if wait := time.Until(back); err != nil || wait < 15*time.Second || wait > 17*time.Second {
+			t.Errorf("to be asked again in %v, %v", wait, err)
+		}
+		time.Sleep(15 * time.Second)
+		w.connect(t)
+		h.Unplug(time.Hour)
+		h.Admit()
+		w.connect(t)
+		w.do(t, http.MethodPost, "unplug", `{"for":"1s"}`, http.StatusOK)
+		if n := h.Sockets(); n != 0 {
+			t.Errorf("%d sockets are left", n)
+		}
+	})
+}

@@ -24,18 +24,19 @@ type Hotel struct {
 	ping        time.Duration
 	kick        chan struct{} // the clock was touched
 
-	mu       sync.Mutex
-	house    *house
-	clock    clock
-	driven   bool // Run is at work
-	paused   bool
-	journal  journal
-	mischief mischief
-	sockets  []*socket
-	manner   Manner
-	refusal  Refusal
-	connects uint64
-	refused  uint64
+	mu        sync.Mutex
+	house     *house
+	clock     clock
+	driven    bool // Run is at work
+	paused    bool
+	journal   journal
+	mischief  mischief
+	sockets   []*socket
+	manner    Manner
+	refusal   Refusal
+	unplugged time.Time // until when no socket is let in
+	connects  uint64
+	refused   uint64
 
 	// The API's, guarded by mu.
 	identity   identity

@@ -114,11 +114,26 @@ func (h *Hotel) Refuse(r Refusal) error {
 	return nil
 }
 
-// Admit ends a refusal.
+// Unplug breaks every socket off and lets none in for d, with status 503 and a
+// Retry-After that says until when. Where that is so already it changes nothing.
+// It returns for how long it will be.
+func (h *Hotel) Unplug(d time.Duration) (left time.Duration) {
+	h.mu.Lock()
+	if left = time.Until(h.unplugged); left > 0 {
+		h.mu.Unlock()
+		return left
+	}
+	h.unplugged = time.Now().Add(d)
+	h.mu.Unlock()
+	h.Reset()
+	return d
+}
+
+// Admit ends a refusal, and puts the plug in again.
 func (h *Hotel) Admit() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.refusal = Refusal{}
+	h.refusal, h.unplugged = Refusal{}, time.Time{}
 }
 
 // Sockets is the number of sockets connected.

@@ -1,0 +1,92 @@
+package gateway_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bellhop/gateway"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What has changed is kept within a second, and at the end at once; what could not
+// be kept is, once it can be.
+func TestStateIsKept(t *testing.T) {
+	inHotel(t, func(t *testing.T, h *hotel, o *opened) {
+		kept := func(what string, upTo uint64, entities int) {
+			t.Helper()
+			if got, n := h.state.complete(), len(h.state.records); got != upTo || n != entities {
+				t.Errorf("%s: kept up to %d, %d entities; want %d, %d", what, got, n, upTo, entities)
+			}
+		}
+		o.say(t, resource("a", "Dirty"), resource("b", "Dirty"), price("x"))
+		quiet()
+		kept("at first", 3, 2)
+		h.state.fail(1)
+		o.say(t, resource("c", "Dirty"), resource("d", "Dirty"), gone("Resource", "a"))
+		quiet()
+		if up := h.state.complete(); up != 3 {
+			t.Errorf("kept up to %d though it failed", up)
+		}
+		h.state.fail(-1)
+		quiet()
+		kept("once it can be", 6, 3)
+		o.say(t, price("y"))
+		quiet()
+		kept("without a change", 7, 3)
+		o.say(t, resource("e", "Dirty"))
+		synctest.Wait()
+		o.end(t)
+		kept("at the end", 8, 4)
+		*o = *h.mustStart(t)
+	})
+}
+
+// After a start the present state stands in the order of the log, whatever order
+// it was kept in.
+func TestKeptStateIsInOrder(t *testing.T) {
+	inHotel(t, func(t *testing.T, h *hotel, o *opened) {
+		var want []string
+		for i := range 20 {
+			o.say(t, resource(fmt.Sprint(i), "Dirty"))
+			want = append(want, fmt.Sprintf("Resource %d", i))
+		}
+		quiet()
+		o.end(t)
+		h.log.trim(21)
+		*o = *h.mustStart(t)
+		var got []string
+		rest := o.open(t, withSnapshot).rest()
+		for _, b := range rest[:len(rest)-1] {
+			said := parseTree([]byte(b.data)).(object)
+			got = append(got, fmt.Sprintf("%s %s", said[1].Value, said[2].Value))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("snapshot (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestDoneSince(t *testing.T) {
+	now := bubble.AddDate(0, 0, 10)
+	done := stay("x", "Started", "r", 1, 2)
+	done.Done = bubble
+	for name, tt := range map[string]struct {
+		event *gateway.Event
+		want  time.Time // zero for not done
+	}{
+		"ends later":     {stay("x", "Started", "r", 1, 11), time.Time{}},
+		"ends now":       {stay("x", "Started", "r", 1, 10), time.Time{}},
+		"has ended":      {stay("x", "Started", "r", 1, 9), bubble.AddDate(0, 0, 9)},
+		"is over":        {stay("x", "Canceled", "r", 1, 11), bubble},
+		"was done":       {done, bubble},
+		"is a room":      {resource("x", "Canceled"), time.Time{}},
+		"without an end": {newEvent("prague", "Reservation", "x", `{"State":"Started"}`), time.Time{}},
+	} {
+		if since, got := tt.event.DoneSince(now); got == tt.want.IsZero() || !since.Equal(tt.want) {
+			t.Errorf("%s: %v, %t; want %v", name, since, got, tt.want)
+		}
+	}
+}
