@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -142,6 +143,152 @@ func BenchmarkJoin(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/stream")
+}
+
+// What an event of an entity with a lasting state costs beyond one of any other.
+func BenchmarkHubPresent(b *testing.B) {
+	for name, typ := range map[string]string{"lasting": "Reservation", "other": "Odd"} {
+		b.Run(name, func(b *testing.B) {
+			hub := benchHub()
+			defer openAt(b, hub, subscribe(b, gateway.Query{IDs: []string{"nobody"}}, everything)).Close()
+			events := make([]*gateway.Event, benchEntities)
+			for i := range events {
+				events[i] = benchStay(i)
+				events[i].Type = typ
+			}
+			var seq uint64
+			b.ReportAllocs()
+			for b.Loop() {
+				hub.Dispatch(&gateway.Record{Seq: seq + 1, Event: events[seq%benchEntities]})
+				seq++
+			}
+		})
+	}
+}
+
+const benchEntities = 100_000
+
+// benchStay is a reservation as Mews says it.
+func benchStay(i int) *gateway.Event {
+	id := fmt.Sprintf("bfee2c44-1f84-4326-a862-%012d", i)
+	return newEvent("prague", "Reservation", id, fmt.Sprintf(`{"Type":"Reservation","Id":%q,"State":%q,"StartUtc":"2030-01-01T14:00:00Z","EndUtc":"2030-01-04T10:00:00Z","AssignedResourceId":"20e00c32-d561-4008-8609-%012d"}`,
+		id, []string{"Started", "Confirmed"}[i%2], i%500))
+}
+
+// fullHub is a hub of which the present state is full, and how much of the heap an
+// entity takes in it, its record included.
+func fullHub(b *testing.B, entities int) (hub *gateway.Hub, perEntity float64) {
+	hub = gateway.NewHubWithRing(gateway.HubOptions{Log: stillLog{}, Encode: encode, Sources: []string{"prague"}}, 1)
+	before := heap()
+	for i := range entities {
+		rec := recoded(&gateway.Record{Event: benchStay(i)})
+		rec.Seq = uint64(i + 1)
+		hub.Dispatch(rec)
+	}
+	return hub, (heap() - before) / float64(entities)
+}
+
+func heap() float64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
+
+// What an entity takes of the heap, its record included, and how long it takes to
+// get there.
+func BenchmarkPresentHeap(b *testing.B) {
+	var perEntity float64
+	for b.Loop() {
+		_, perEntity = fullHub(b, benchEntities)
+	}
+	b.ReportMetric(perEntity, "heap-B/entity")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchEntities), "ns/entity")
+}
+
+// From the request of a snapshot to its first event and to its last.
+func BenchmarkSnapshot(b *testing.B) {
+	hub, _ := fullHub(b, benchEntities)
+	views := map[string]*gateway.Subscription{
+		"all":      subscribe(b, gateway.Query{}, everything),
+		"a room":   subscribe(b, gateway.Query{Resources: []string{"20e00c32-d561-4008-8609-000000000007"}}, everything),
+		"half":     subscribe(b, gateway.Query{States: []string{"Started"}}, everything),
+		"masked":   subscribe(b, gateway.Query{}, gateway.Grant{Sources: []string{"*"}, Types: []string{"*"}, Redact: []string{"event.AssignedResourceId"}}),
+		"nothing":  subscribe(b, gateway.Query{States: []string{"Optional"}}, everything),
+		"no state": subscribe(b, gateway.Query{Types: []string{"PriceUpdate"}}, everything),
+	}
+	for _, shared := range []int{0, 256 << 20} {
+		for name, sub := range views {
+			b.Run(fmt.Sprintf("%s/sharing %d MiB", name, shared>>20), func(b *testing.B) {
+				hub.SetShared(shared)
+				takeSnapshot(b, hub, sub)
+				var first time.Duration
+				var writes, bytes int
+				b.ReportAllocs()
+				for b.Loop() {
+					f, w, n := takeSnapshot(b, hub, sub)
+					first, writes, bytes = first+f, w, n
+				}
+				b.ReportMetric(float64(first.Microseconds())/float64(b.N), "us-to-first")
+				b.ReportMetric(float64(writes), "writes")
+				b.ReportMetric(float64(bytes)/1e6, "MB")
+			})
+		}
+	}
+}
+
+// takeSnapshot returns how long it took to the first of its pieces, and how many
+// writes and bytes it was.
+func takeSnapshot(b *testing.B, hub *gateway.Hub, sub *gateway.Subscription) (first time.Duration, writes, bytes int) {
+	begun := time.Now()
+	s := hub.Open(gateway.StreamOptions{Subscription: sub, Variant: gateway.Variant{Snapshot: true}, Timing: gateway.Timing{Heartbeat: time.Minute, Expires: time.Now().Add(time.Hour)}})
+	defer s.Close()
+	err := s.Begin(b.Context(), func(p []byte) error {
+		if writes++; writes == 2 { // behind ready
+			first = time.Since(begun)
+		}
+		bytes += len(p)
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return first, writes, bytes
+}
+
+// A thousand pages that open at once, each with a snapshot of everything.
+func BenchmarkSnapshotRush(b *testing.B) {
+	const pages = 1000
+	for _, views := range []int{1, 10} {
+		entities := benchEntities / views // so that there is room for all views
+		b.Run(fmt.Sprintf("%d views of %d", views, entities), func(b *testing.B) {
+			hub, _ := fullHub(b, entities)
+			subs := make([]*gateway.Subscription, views)
+			for i := range subs {
+				subs[i] = subscribe(b, gateway.Query{}, gateway.Grant{Sources: []string{"*"}, Types: []string{"*"}, Redact: []string{fmt.Sprintf("event.x%d", i)}})
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				var rush sync.WaitGroup
+				for i := range pages {
+					rush.Go(func() { takeSnapshot(b, hub, subs[i%views]) })
+				}
+				rush.Wait()
+			}
+			b.ReportMetric(float64(hub.Shared())/1e6, "MB-shared")
+		})
+	}
+}
+
+// How long the hub stands still for a snapshot's sake.
+func BenchmarkSnapshotListing(b *testing.B) {
+	hub, _ := fullHub(b, benchEntities)
+	sub := subscribe(b, gateway.Query{States: []string{"Optional"}}, everything)
+	hub.SetShared(256 << 20)
+	b.ReportAllocs()
+	for b.Loop() {
+		hub.List(sub)
+	}
 }
 
 // What a request costs before its stream is opened.

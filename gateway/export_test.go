@@ -35,6 +35,10 @@ func (h *Hub) Shared() int {
 	return r.taken
 }
 
+// List takes the present state as a snapshot of sub would, with all that is done
+// under the hub's lock.
+func (h *Hub) List(sub *Subscription) { h.snapshot(sub, Variant{Snapshot: true}).release() }
+
 // Places returns how many records the present state holds, superseded ones too.
 func (h *Hub) Places() int {
 	h.present.mu.Lock()

@@ -25,23 +25,54 @@ func TestStateIsKept(t *testing.T) {
 		quiet()
 		kept("at first", 3, 2)
 		h.state.fail(1)
-		o.say(t, resource("c", "Dirty"), resource("d", "Dirty"), gone("Resource", "a"))
+		o.say(t, resource("c", "Dirty"), resource("d", "Dirty"), resource("e", "Dirty"), gone("Resource", "a"))
 		quiet()
 		if up := h.state.complete(); up != 3 {
 			t.Errorf("kept up to %d though it failed", up)
 		}
 		h.state.fail(-1)
 		quiet()
-		kept("once it can be", 6, 3)
+		kept("once it can be", 7, 4)
 		o.say(t, price("y"))
 		quiet()
-		kept("without a change", 7, 3)
-		o.say(t, resource("e", "Dirty"))
+		kept("without a change", 8, 4)
+		o.say(t, resource("f", "Dirty"))
 		synctest.Wait()
 		o.end(t)
-		kept("at the end", 8, 4)
+		kept("at the end", 9, 5)
 		*o = *h.mustStart(t)
 	})
+}
+
+// Many changes are kept in parts, and are complete only with the last of them.
+func TestManyChangesAreKept(t *testing.T) {
+	for _, works := range []int{-1, 0, 500, 1000, 1500, 2299, 2300} {
+		t.Run(fmt.Sprint(works), func(t *testing.T) {
+			inHotel(t, func(t *testing.T, h *hotel, o *opened) {
+				o.say(t, resource("gone", "Dirty"))
+				quiet()
+				var many []*gateway.Record
+				for i := range 2300 {
+					many = append(many, &gateway.Record{Event: resource(fmt.Sprint(i), "Dirty")})
+				}
+				h.state.fail(works)
+				o.sinks["prague"].Append(t.Context(), append(many, &gateway.Record{Event: gone("Resource", "gone")}), nil)
+				quiet()
+				if up := h.state.complete(); up != 1 && works >= 0 || up != 2302 && works < 0 {
+					t.Errorf("kept up to %d", up)
+				}
+				h.crash(t, o)
+				*o = *h.mustStart(t)
+				if n := len(o.sinks["prague"].Present("Resource")); n != 2300 {
+					t.Errorf("%d entities after a crash, want 2300", n)
+				}
+				quiet()
+				if up, n := h.state.complete(), len(h.state.records); up != 2302 || n != 2300 {
+					t.Errorf("kept up to %d, %d entities", up, n)
+				}
+			})
+		})
+	}
 }
 
 // After a start the present state stands in the order of the log, whatever order

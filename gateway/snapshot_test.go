@@ -403,6 +403,34 @@ func TestSnapshotOutlivesChanges(t *testing.T) {
 	})
 }
 
+// What others are given meanwhile is not given to a slow reader.
+func TestSlowReaderIsGivenItsOwn(t *testing.T) {
+	inHotel(t, func(t *testing.T, h *hotel, o *opened) {
+		const last = gateway.ShelfPage + 9
+		for i := range last + 1 {
+			o.say(t, resource(fmt.Sprint(i), "Dirty"))
+		}
+		synctest.Wait()
+		slow := &page{asked: one(everything, gateway.Query{}), log: h.log}
+		slow.connect(o.hub, 2, 1<<20)
+		synctest.Wait()
+		o.say(t, resource(fmt.Sprint(last), "Clean"))
+		for range 2 { // the other one's place is given neither to the slow one nor by it
+			if n := o.there(t); n != last+1 {
+				t.Errorf("%d entities", n)
+			}
+			if slow.carrier.stalled() {
+				close(slow.carrier.resume)
+			}
+			synctest.Wait()
+			if err := slow.settled(); err != nil {
+				t.Error(err)
+			}
+		}
+		slow.disconnect(0)
+	})
+}
+
 // What is superseded is cleared away, and nobody is then given what stood there
 // before.
 func TestShelfIsCleared(t *testing.T) {

@@ -105,7 +105,7 @@ func (o *oracle) trouble() {
 		func() { o.must(o.hotel.SetLag(o.time(0, 400))) },
 		func() { o.hotel.SetManner(simulator.Manner{Delay: o.time(0, 20), NoPongs: o.dice.IntN(5) == 0}) },
 		func() { o.g.kill(); o.g.launch() },
-		func() { o.client.drop() },
+		func() { o.client.cut() },
 		func() { o.hotel.DeactivateRoom(o.room()) }, // fails where somebody is in it
 		func() { o.hotel.ReactivateRoom(o.room()) },
 		func() { o.must(o.hotel.RenameRoom(o.room(), fmt.Sprint("Room ", o.dice.IntN(1000)))) },

@@ -185,6 +185,15 @@ func (l *listener) keep() {
 	})
 }
 
+// cut breaks the connection off, and waits for nothing.
+func (l *listener) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stop != nil {
+		l.stop()
+	}
+}
+
 // match waits for the next block for which ok is true, passing over others.
 // It fails the test when the connection ends first.
 func (l *listener) match(what string, ok func(block) bool) block {

@@ -150,7 +150,7 @@ func TestHTTP2(t *testing.T) {
 	}
 	stop()
 	g.awaitStreams(2)
-	eventually(t, "its goroutines to end", func() bool { return g.goroutines() <= goroutines })
+	eventually(t, "its goroutines to end", func() bool { return g.goroutines() <= goroutines+opened })
 
 	begin := narrow.lastID()
 	g.kill()
