@@ -37,7 +37,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 			stopHub()
 			return errors.Join(err, <-hubErr)
 		}
-		g.runSources(running)
+		if running.Err() == nil {
+			g.runSources(running)
+		}
 	case <-running.Done():
 	}
 	stopHub()

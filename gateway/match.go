@@ -32,7 +32,8 @@ func (s *Subscription) loses(e *Event) bool {
 	return !still
 }
 
-// hide puts what was known before in place of all that the mask hides.
+// hide puts what was known before in place of all that the mask hides. (Of an
+// interval, which only queries read, a hidden end never lets anything match.)
 func (at *Attributes) hide(m *mask, sh *shape, before *Attributes) {
 	if m == nil {
 		return
@@ -41,9 +42,6 @@ func (at *Attributes) hide(m *mask, sh *shape, before *Attributes) {
 		if hidesAny(m, sh[a]) {
 			*at.text(a) = *before.text(a)
 		}
-	}
-	if hidesAny(m, sh[attrInterval]) {
-		at.Start, at.End = before.Start, before.End
 	}
 }
 

@@ -125,13 +125,31 @@ func (s *snapshots) sweep(now time.Time) {
 
 // give writes the snapshot's events and returns how many they were.
 func (s snapshot) give(write func([]byte) error) (total int, err error) {
+	most := s.view.hub.snapshots.piece
+	var small []byte // pieces of pages that show little, gathered
+	flush := func() error {
+		if len(small) == 0 {
+			return nil
+		}
+		gathered := small
+		small = nil
+		return write(gathered)
+	}
 	for i := 0; ; i++ {
 		page, ok := s.view.page(s.listing, i)
 		if !ok {
-			return total, nil
+			return total, flush()
 		}
 		for _, piece := range page.pieces {
-			if err := write(piece); err != nil {
+			large := len(piece) > most/2
+			if large || len(small)+len(piece) > most {
+				if err := flush(); err != nil {
+					return total, err
+				}
+			}
+			if !large {
+				small = append(small, piece...)
+			} else if err := write(piece); err != nil {
 				return total, err
 			}
 		}

@@ -21,7 +21,8 @@ import (
 // a client that applied what it was given knows what the hotel knows, and of what
 // it missed it was told.
 //
-// BELLHOP_ORACLE_SEED runs one seed, BELLHOP_ORACLE_SEEDS as many as it says.
+// The seeds begin at BELLHOP_ORACLE_SEED and are as many as BELLHOP_ORACLE_SEEDS
+// says.
 func TestOracle(t *testing.T) {
 	t.Parallel()
 	first, count := uint64(1), 20
@@ -32,7 +33,7 @@ func TestOracle(t *testing.T) {
 		count = n
 	}
 	if seed, err := strconv.ParseUint(os.Getenv("BELLHOP_ORACLE_SEED"), 10, 64); err == nil {
-		first, count = seed, 1
+		first = seed
 	}
 	for seed := first; seed < first+uint64(count); seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
