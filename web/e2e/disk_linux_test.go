@@ -93,6 +93,15 @@ func TestFullDisk(t *testing.T) {
 	if len(l.logged()) != said+rounds {
 		t.Errorf("%d records, want %d", len(l.logged()), said+rounds)
 	}
+	// The present state has them all, also after a restart.
+	snapshot := func(when string) {
+		s := g.listen(t, token, "snapshot=true")
+		if end := s.await("bellhop.snapshot"); end.data != fmt.Sprintf(`{"count":%d}`, said+rounds) {
+			t.Errorf("%s: a snapshot of %s, want %d", when, end.data, said+rounds)
+		}
+		s.drop()
+	}
+	snapshot("healed")
 	// From the first event on: a write that broke off may have taken the sequence
 	// before it, which then counts as trimmed.
 	want := l.logged()
@@ -100,6 +109,7 @@ func TestFullDisk(t *testing.T) {
 	want = want[1:]
 	g.stop()
 	g.start()
+	snapshot("after a restart")
 	again := g.newListener(t, token, "")
 	again.resumeAt(begin)
 	again.connect()
