@@ -12,6 +12,9 @@ var (
 	ErrTrimmed = errors.New("trimmed")
 	// ErrClosed is returned by a log that has been closed.
 	ErrClosed = errors.New("log closed")
+	// ErrInboxFull is returned by an inbox that has no room for an entry until
+	// others are forgotten.
+	ErrInboxFull = errors.New("inbox full")
 )
 
 // Log is the ordered, durable record of events. All methods may be called
@@ -71,7 +74,8 @@ type StateStore interface {
 // concurrently.
 type Inbox interface {
 	// Put keeps records as one entry. Tickets grow from entry to entry, also
-	// over restarts and losses.
+	// over restarts and losses. It returns [ErrInboxFull] at once where there is
+	// no room; while the log cannot be written it waits, until ctx ends.
 	Put(ctx context.Context, records []*Record) (ticket uint64, err error)
 	// Forget drops all entries whose tickets are below before.
 	Forget(ctx context.Context, before uint64) error

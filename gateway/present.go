@@ -182,7 +182,8 @@ func (p *present) of(source, typ string) []*Event {
 }
 
 // overtake takes the events on their way for what the log has at seq: they may
-// have been trimmed before they could be read.
+// have been trimmed before they could be read. They stay what is known of their
+// entities until later ones come, since others of them may still be read.
 func (p *present) overtake(seq uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

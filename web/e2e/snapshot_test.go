@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -318,4 +319,30 @@ func TestBudget(t *testing.T) {
 	if bare > len(waits) {
 		t.Errorf("%d of %d events went without their entity", bare, bare+len(waits))
 	}
+}
+
+// What the socket never said is found when an operator asks for it.
+func TestLoadOnDemand(t *testing.T) {
+	t.Parallel()
+	h, sources := tellingHotel(t)
+	g := startGateway(t, sources, issuer)
+	g.awaitSnapshot(t, "at the start", h)
+	if err := h.SetQuirks(simulator.Quirks{Dropped: 1}); err != nil {
+		t.Fatal(err)
+	}
+	l := g.listen(t, allOf(t), "type=Resource")
+	turned := h.turn(0)
+	for source, want := range map[string]int{"nowhere": http.StatusNotFound, "prague": http.StatusAccepted} {
+		answer, err := plain.Post(g.admin+"/sources/"+source+"/load", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.Body.Close(); answer.StatusCode != want {
+			t.Errorf("%s: status %d, want %d", source, answer.StatusCode, want)
+		}
+	}
+	if e := l.awaitID(turned).event(t); e.Origin != "backfill" {
+		t.Errorf("the room comes by %s", e.Origin)
+	}
+	g.awaitSnapshot(t, "after the load", h)
 }
