@@ -518,7 +518,7 @@ func newDemo(cfg *config.Config, hotel simulator.Layout, unplug func() time.Dura
 const unplugged = 20 * time.Second
 
 type checkCommand struct {
-	Connect bool `help:"Also try each upstream's socket."`
+	Connect bool `help:"Also try each upstream: its socket, its enterprise, and what would be read."`
 }
 
 func (c checkCommand) Run(p *program, cfg *config.Config) error {
@@ -550,8 +550,17 @@ func (p *program) probe(cfg *config.Config, source config.Source) (string, error
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("ok, enterprise %s (%s); to be read: %v rooms, %v reservations of the next %d days, %v commands",
-		found.EnterpriseID, found.Enterprise, found.Resources, found.Reservations, mews.ProbedDays, found.Commands), nil
+	said := fmt.Sprintf("ok, enterprise %s (%s); to be read: %v; %v of the next %d days; %v", found.EnterpriseID, found.Enterprise,
+		countOf("rooms", found.Resources), countOf("reservations", found.Reservations), mews.ProbedDays, countOf("commands", found.Commands))
+	return said, nil
+}
+
+// countOf says how many entities were found, or why they cannot be read.
+func countOf(what string, c mews.Count) string {
+	if c.Err != nil {
+		return fmt.Sprintf("%s may NOT be read (%v)", what, c.Err)
+	}
+	return fmt.Sprintf("%v %s", c, what)
 }
 
 type tokenCommand struct {

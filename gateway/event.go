@@ -8,6 +8,18 @@
 // [Subscription]; a [Stream] is a cursor into its feed's list and the few
 // deadlines of its own.
 //
+// Of types with a lasting state ([Lasts]) a record also says what its entity was
+// like before, so that entering a view, staying in it and leaving it are told from
+// one record, live, replayed and by any replica. The hub holds the present state,
+// the latest record of each entity, from which snapshots come; a [StateStore]
+// keeps it beside the log, and [Gateway.Run] brings the two to agreement at the
+// start.
+//
+// A source's way into the log is its [Sink]. It sets what was before, tells what
+// was said last, and has a [Keeper] for the moment up to which all is known and an
+// [Inbox] for what was heard and has to wait, as durable as the log. What cannot be
+// had is logged too, as a [Gap].
+//
 // The package knows neither HTTP nor NATS nor any upstream's dialect.
 package gateway
 

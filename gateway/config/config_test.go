@@ -3,6 +3,7 @@ package config_test
 import (
 	"log/slog"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -257,6 +258,14 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("Warnings: got %q, want none", got)
 	}
 
+	const much = "sources: [{name: a, mews: {client_token: c, access_token: a, api_budget: {requests: 201}}}]\n"
+	if c, err = config.Parse("x.yaml", []byte(complete(much)), env()); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Warnings(); len(got) != 1 || !strings.Contains(got[0], "sources[0].mews.api_budget: Mews allows 200 requests in 30s") {
+		t.Errorf("Warnings: got %q, want one of the budget", got)
+	}
+
 	c, err = config.Load("testdata/every-key.yaml", env("DIR", files(t)))
 	if err != nil {
 		t.Fatal(err)
@@ -265,6 +274,8 @@ func TestWarnings(t *testing.T) {
 	want := []string{
 		"testdata/every-key.yaml:10: cluster" + suffix,
 		"testdata/every-key.yaml:11: data_key_file" + suffix,
+		"testdata/every-key.yaml:26: sources[0].mews.enrich: DeviceCommand has no entity_fields, so its events carry no entity",
+		"testdata/every-key.yaml:28: sources[0].mews.entity_fields: PaymentUpdated is not among enrich, so its list has no effect",
 		"testdata/every-key.yaml:30: sources[0].mews.webhook" + suffix,
 		"testdata/every-key.yaml:31: sources[0].mews.messaging" + suffix,
 		"testdata/every-key.yaml:40: sources[2].airy" + suffix,

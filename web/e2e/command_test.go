@@ -53,7 +53,7 @@ func TestExitCodes(t *testing.T) {
 		{"check nothing", []string{"check"}, 1, `^$`, []string{"BELLHOP_SECRET"}},
 		{"serve nothing", nil, 1, `^$`, []string{"BELLHOP_SECRET"}},
 		{"check upstreams", []string{"check", "--connect", "--config", good}, 0,
-			`source prague: ok, enterprise \S+ \(Hotel Meridian\); to be read: 4 rooms, \d+ reservations of the next 30 days, 0 commands\nsource brno: ok, .*\n$`, nil},
+			`source prague: ok, enterprise \S+ \(Hotel Meridian\); to be read: 4 rooms; \d+ reservations of the next 30 days; 0 commands\nsource brno: ok, .*\n$`, nil},
 		{"token", []string{"token", "--source", "prague", "--config", good}, 0, `^[\w-]+\.[\w-]+\.[\w-]+\n$`, nil},
 		{"token without a secret", []string{"token", "--source", "prague", "--config", keyed}, 1, `^$`, []string{"secret"}},
 		{"token for no time", []string{"token", "--source", "prague", "--ttl", "0s", "--config", good}, 2, `^$`, []string{"--ttl"}},

@@ -178,11 +178,12 @@ func (t *tail) take(m *sse.Event) error {
 // pause waits before the next connection, or until ctx ends.
 func (t *tail) pause(ctx context.Context, cause error) {
 	wait := t.wait(cause)
-	level, text := slog.LevelInfo, ""
+	log := t.log.With("wait", wait, "last_event_id", t.lastID)
 	if cause != nil {
-		level, text = slog.LevelWarn, t.presentable(cause.Error()) // net/http quotes what the server sent
+		log.Warn("stream broken", "err", t.presentable(cause.Error())) // net/http quotes what the server sent
+	} else {
+		log.Info("stream ended")
 	}
-	t.log.Log(ctx, level, "stream ended", "err", text, "wait", wait, "last_event_id", t.lastID)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
