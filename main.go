@@ -468,8 +468,9 @@ func (c demoCommand) Run(p *program) error {
 	upstream, stop := context.WithCancel(context.Background())
 	var simulating errgroup.Group
 	simulating.Go(func() error { return simulate(upstream, hotels, listener) })
-	unplug := func() time.Duration { return hotel.Unplug(unplugged) }
-	err = p.serve(cfg, &demo{newDemo(cfg, hotel.Layout(), unplug), listener.Addr()})
+	shown := newDemo(cfg, hotel)
+	shown.Speed = c.Speed * 60
+	err = p.serve(cfg, &demo{shown, listener.Addr()})
 	stop()
 	return errors.Join(err, simulating.Wait())
 }
@@ -503,14 +504,17 @@ type demoRoom struct {
 	Category string `json:"category"`
 }
 
-func newDemo(cfg *config.Config, hotel simulator.Layout, unplug func() time.Duration) web.Demo {
-	rooms := make([]demoRoom, len(hotel.Rooms))
-	for i, r := range hotel.Rooms {
+func newDemo(cfg *config.Config, hotel *simulator.Hotel) web.Demo {
+	layout := hotel.Layout()
+	rooms := make([]demoRoom, len(layout.Rooms))
+	for i, r := range layout.Rooms {
 		rooms[i] = demoRoom{r.ID, r.Floor, r.Category}
 	}
 	return web.Demo{
-		Issuer: issuers(cfg)[0], Source: cfg.Sources[0].Name, Name: hotel.Hotel,
-		GuestRoom: hotel.Rooms[0].ID, Rooms: rooms, Categories: hotel.Categories, Rates: hotel.Rates, Unplug: unplug,
+		Issuer: issuers(cfg)[0], Source: cfg.Sources[0].Name, Name: layout.Hotel,
+		GuestRoom: layout.Rooms[0].ID, Rooms: rooms, Categories: layout.Categories, Rates: layout.Rates,
+		Clock:  func() time.Time { return hotel.State().HotelTime },
+		Unplug: func() time.Duration { return hotel.Unplug(unplugged) },
 	}
 }
 

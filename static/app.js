@@ -4,6 +4,7 @@
 import { scope, shows, showsAll, summary } from './model/grants.js';
 import { Hotel } from './model/hotel.js';
 import { truth } from './model/truth.js';
+import { atDay } from './model/words.js';
 import * as session from './session.js';
 import { Supervisor } from './supervisor.js';
 import { renderArrivals, renderDepartures } from './view/board.js';
@@ -74,6 +75,19 @@ const views = {
   role: showRole,
 };
 
+// The hotel lives faster than we do. This is its clock, from what it was when we asked.
+const clock = { read: Date.now(), hotel: Date.now(), speed: 1 };
+const hotelNow = () => clock.hotel + (Date.now() - clock.read) * clock.speed;
+
+function setClock({ now, speed } = {}) {
+  Object.assign(clock, { read: Date.now(), hotel: Date.parse(now), speed });
+}
+
+function showClock() {
+  const day = Math.round(1440 / clock.speed);
+  put(byId('clock'), `· its clock says ${atDay(hotelNow())}, a day takes ${day < 2 ? 'a minute' : `${day} minutes`}`);
+}
+
 const marked = new Set();
 
 // draw marks views to be drawn in the next frame.
@@ -86,7 +100,7 @@ function drawMarked() {
   const names = [...marked].filter((name) => name in views);
   marked.clear();
   if (names.includes('reservations') && names.includes('rooms')) names.splice(names.indexOf('rooms'), 1);
-  for (const name of names) views[name](Date.now());
+  for (const name of names) views[name](hotelNow());
 }
 
 function showTruth() {
@@ -123,7 +137,9 @@ async function plan() {
 
 async function learn() {
   try {
-    hotel.learn(await plan());
+    const { clock: said, ...rest } = await plan();
+    setClock(said);
+    hotel.learn(rest);
     draw(...Object.keys(views));
   } catch {
     // The names that are known go on to serve.
@@ -132,8 +148,10 @@ async function learn() {
 
 async function start() {
   try {
-    const { source, name, roles, ...rest } = await plan();
+    const { source, name, roles, clock: said, ...rest } = await plan();
     put(byId('hotel'), name);
+    setClock(said);
+    setInterval(showClock, 1000);
     hotel.learn(rest);
     makeRoles(byId('roles'), roles, choose);
     plug = new Plug({ root: byId('plug'), button: byId('pull'), note: byId('pull-note') });
@@ -155,5 +173,5 @@ byId('seen').addEventListener('click', () => {
 addEventListener('pagehide', () => link?.stop());
 addEventListener('pageshow', ({ persisted }) => persisted && link?.start());
 setInterval(showTruth, 1000);
-setInterval(() => draw('reservations'), 30_000);
+setInterval(() => draw('reservations'), 1000); // who is due changes with the hotel's clock
 start();

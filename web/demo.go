@@ -23,6 +23,9 @@ type Demo struct {
 	GuestRoom string // the id of the one room that a guest sees
 	// The lists of rooms, categories and rates go out as JSON.
 	Rooms, Categories, Rates any
+	// Clock is the hotel's, which goes Speed times as fast as ours.
+	Clock func() time.Time
+	Speed float64
 
 	// Unplug cuts the hotel's socket for a while, and returns how long that is
 	// from now on. While it is cut, nothing comes on top. Safe for concurrent use.
@@ -87,7 +90,8 @@ func (s *Server) serveDemoHotel(w http.ResponseWriter, r *http.Request) *problem
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"source": s.demo.Source, "name": s.demo.Name,
-		"rooms": s.demo.Rooms, "categories": s.demo.Categories, "rates": s.demo.Rates, "roles": roles,
+		"rooms": s.demo.Rooms, "categories": s.demo.Categories, "rates": s.demo.Rates,
+		"clock": map[string]any{"now": s.demo.Clock().UTC(), "speed": s.demo.Speed}, "roles": roles,
 	})
 	return nil
 }

@@ -20,6 +20,7 @@ func demonstrate(p *plan) {
 		Source: "prague", Name: "Nowhere", GuestRoom: "room-12",
 		Rooms: []map[string]string{{"id": "room-12", "floor": "1"}}, Categories: []string{"Double"}, Rates: []string{},
 		Unplug: func() time.Duration { return 19500 * time.Millisecond },
+		Clock:  func() time.Time { return time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC) }, Speed: 240,
 	}
 }
 
@@ -42,7 +43,7 @@ func postDemo(h *house, path, host, body string, headers map[string]string) reco
 
 func TestDemoHotel(t *testing.T) {
 	h := build(t, demonstrate)
-	want := `{"categories":["Double"],"name":"Nowhere","rates":[],"roles":["frontdesk","housekeeper","revenue","guest"],` +
+	want := `{"categories":["Double"],"clock":{"now":"2026-03-14T09:00:00Z","speed":240},"name":"Nowhere","rates":[],"roles":["frontdesk","housekeeper","revenue","guest"],` +
 		`"rooms":[{"floor":"1","id":"room-12"}],"source":"prague"}` + "\n"
 	if a := get("/demo/hotel").to(t, h); a.StatusCode != 200 || a.body != want {
 		t.Errorf("got %d %s, want %s", a.StatusCode, a.body, want)

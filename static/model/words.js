@@ -22,6 +22,9 @@ const known = (at, say) => (Number.isFinite(at) ? say(at) : '–');
 // atSecond is a time of day to the second.
 export const atSecond = (at) => known(at, (t) => seconds.format(t));
 
+// atDay is a time of day with its day.
+export const atDay = (at) => known(at, (t) => `${weekday.format(t)} ${clock.format(t)}`);
+
 // atMinute is a time of day, with its day where that is not today.
 export const atMinute = (at, now = Date.now()) => known(at, (t) => {
   if (sameDay(t, now)) return clock.format(t);
