@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"time"
+	"unicode/utf8"
 )
 
 // Attributes are what filters and grants read of an event. Ids are in ASCII
@@ -85,8 +86,8 @@ func shapeOf(typ string) *shape {
 // ReadAttributes reads an event's attributes from its object by the exact names
 // of its members; of a repeated member the last counts, as in JSON.parse. A
 // member of another type than it should have, or null, is as if absent, and so is
-// a time that is none or, in UTC, of no year from 0 to 9999. Object must be
-// compact, valid JSON. (A message's thread is no member of its object
+// a time that is none or, in UTC, of no year from 0 to 9999. What is longer than
+// any filter or grant can be is cut. Object must be compact, valid JSON. (A message's thread is no member of its object
 // and is left empty.)
 func ReadAttributes(typ, id string, object json.RawMessage) Attributes {
 	s := shapeOf(typ)
@@ -131,7 +132,24 @@ func stringAt(object []byte, path string) string {
 	if len(value) == 0 || value[0] != '"' {
 		return ""
 	}
-	return unquote(value)
+	return clip(unquote(value))
+}
+
+// maxAttribute is more bytes than a value has that a filter or a grant can name:
+// queries and tokens end at 8 KiB. A record repeats its attributes, so what an
+// upstream makes of them must have a bound of its own.
+const maxAttribute = 8<<10 + 1
+
+// clip cuts a value that nothing can name. What is left still is one.
+func clip(s string) string {
+	if len(s) <= maxAttribute {
+		return s
+	}
+	end := maxAttribute
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
 }
 
 func timeAt(object []byte, path string) time.Time {

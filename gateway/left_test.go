@@ -61,7 +61,7 @@ func TestLeft(t *testing.T) {
 		{"another source's", dirty, events{resource("a", "Dirty")}, events{newEvent("brno", "Resource", "a", `{"State":"Clean"}`)}, ""},
 		{"another type's", dirty, events{resource("a", "Dirty")}, events{stay("a", "Started", "r", 1, 2)}, ""},
 		{"leaves by state", dirty, events{resource("a", "Dirty")}, events{resource("a", "Clean")}, "-Resource a"},
-		{"leaves in another case", dirty, events{resource("a", "Dirty")}, events{resource("A", "Clean")}, "-Resource A"},
+		{"leaves in another case", dirty, events{resource("a", "Dirty")}, events{resource("A", "Clean")}, "-Resource a"},
 		{"leaves once", dirty, events{resource("a", "Dirty")}, events{resource("a", "Clean"), resource("a", "Inspected")}, "-Resource a"},
 		{"leaves and comes back", dirty, events{resource("a", "Dirty")}, events{resource("a", "Clean"), resource("a", "Dirty")}, "-Resource a, Resource a"},
 		{"leaves what a grant shows", granted, events{resource("a", "Dirty")}, events{resource("a", "Clean")}, "-Resource a"},

@@ -91,8 +91,9 @@ func (p *present) tidyLocked() {
 	}
 }
 
-// send sets Before of the records' events and takes these for the latest of
-// their entities, from now on until they have been read. Undo takes that back
+// send sets Before of the records' events, gives their ids the spelling that the
+// entity is known by, and takes them for the latest of their entities, from now on
+// until they have been read. Undo takes that back
 // for records that the log did not take; nothing of the same entities may be
 // sent between the two.
 func (p *present) send(records []*Record) (undo func()) {
@@ -111,7 +112,7 @@ func (p *present) send(records []*Record) (undo func()) {
 		rec.Event.Before = nil
 		if last := p.eventLocked(key); last != nil {
 			before := last.Attributes // a copy: one event must not keep all before it in memory
-			rec.Event.Before = &before
+			rec.Event.Before, rec.Event.ID = &before, last.ID
 		}
 		f := p.flying[key]
 		if f == nil {

@@ -3,9 +3,11 @@ package gateway_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"bellhop/gateway"
 
@@ -212,5 +214,27 @@ func TestCheckName(t *testing.T) {
 	}
 	if err := gateway.CheckName("x", "bellhop.ready"); err != nil {
 		t.Errorf("an id may be anything: %v", err)
+	}
+}
+
+// However an upstream fills the members that filters read, a record has a bound
+// that a log can count on.
+func TestRecordIsBounded(t *testing.T) {
+	for _, filling := range []string{"<", `\u0001`, "x", "é", "\U0001f6ce"} {
+		object := fmt.Sprintf(`{"Type":"Reservation","Id":"r","State":"%[1]s","AssignedResourceId":"%[1]s"}`,
+			strings.Repeat(filling, gateway.MaxObject/2/max(len(filling), 6)))
+		e := newEvent("prague", "Reservation", "r", object)
+		before := e.Attributes
+		e.Before, e.Attributes.State = &before, "Clean"
+		b, err := gateway.MarshalRecord(&gateway.Record{Event: e})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if head := len(b) - len(object); head > 1<<20 {
+			t.Errorf("filled with %q an event of %d bytes takes %d more", filling, len(object), head)
+		}
+		if !utf8.ValidString(e.Attributes.Resource) || len(e.Attributes.Resource) < 8<<10-8 {
+			t.Errorf("filled with %q the resource is cut to %d bytes", filling, len(e.Attributes.Resource))
+		}
 	}
 }

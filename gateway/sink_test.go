@@ -62,7 +62,7 @@ func TestBefore(t *testing.T) {
 		synctest.Wait()
 		latest("5")
 		want := []string{
-			"Resource a 1", "Resource a 2<1", "Resource b x", "Resource A 3<2", "Resource b <x", "Resource b y",
+			"Resource a 1", "Resource a 2<1", "Resource b x", "Resource a 3<2", "Resource b <x", "Resource b y",
 			"Resource a 4<3", "Resource a <4", "Resource a 5", "Resource c z",
 		}
 		if diff := cmp.Diff(want, h.logged(0)); diff != "" {

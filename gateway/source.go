@@ -22,7 +22,8 @@ type Source interface {
 // said before. It is one source's own; its methods may be called concurrently.
 type Sink interface {
 	// Append is [Log.Append]. It sets Before of each event whose type has a
-	// lasting state.
+	// lasting state, and gives its ID the spelling that the entity is known by:
+	// pages find it by that.
 	Append(ctx context.Context, records []*Record, done func()) error
 	// Latest returns the event that was appended last of an entity with a lasting
 	// state, nil when there is none or the entity has gone. It is not to be
