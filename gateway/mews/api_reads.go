@@ -110,8 +110,7 @@ func (a *api) activeCommands(ctx context.Context, c class) ([]row, error) {
 }
 
 func (a *api) byIDs(ctx context.Context, c class, l listing, ids []string) ([]row, error) {
-	// Ids are compared without case, which Mews is not consistent in.
-	ids = slices.CompactFunc(slices.SortedStableFunc(slices.Values(ids), compareFold), strings.EqualFold)
+	ids = slices.CompactFunc(slices.SortedStableFunc(slices.Values(ids), compareFolded), sameID)
 	r := &idRead{api: a, class: c, listing: l, seen: make(map[string]struct{})}
 	for batch := range slices.Chunk(ids, idBatch) {
 		if err := r.read(ctx, batch); err != nil {
@@ -121,7 +120,20 @@ func (a *api) byIDs(ctx context.Context, c class, l listing, ids []string) ([]ro
 	return r.rows, r.refusal
 }
 
-func compareFold(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
+// fold returns an id as ids are compared: without the case of ASCII letters, which
+// Mews is not consistent in.
+func fold(id string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, id)
+}
+
+func compareFolded(a, b string) int { return strings.Compare(fold(a), fold(b)) }
+
+func sameID(a, b string) bool { return fold(a) == fold(b) }
 
 // idRead is one read by ids.
 type idRead struct {
@@ -171,7 +183,7 @@ func (r *idRead) read(ctx context.Context, ids []string) error {
 
 func (r *idRead) add(rows []row) {
 	for _, row := range rows {
-		id := strings.ToLower(row.id)
+		id := fold(row.id)
 		if _, ok := r.seen[id]; !ok {
 			r.seen[id] = struct{}{}
 			r.rows = append(r.rows, row)

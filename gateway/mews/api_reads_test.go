@@ -188,3 +188,15 @@ func TestByIDsAnyBatch(t *testing.T) {
 		}
 	})
 }
+
+// An id is another one though Unicode folds one of its letters to an ASCII letter.
+func TestIDsAreComparedWithoutASCIICase(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{{"Ab-1", "aB-1", true}, {"k", "\u212a", false}, {"\u00c4", "\u00e4", false}} {
+		if got := sameID(c.a, c.b); got != c.want || (compareFolded(c.a, c.b) == 0) != c.want {
+			t.Errorf("%q and %q: same is %t, want %t", c.a, c.b, got, c.want)
+		}
+	}
+}

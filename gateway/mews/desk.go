@@ -1,6 +1,7 @@
 package mews
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -15,7 +16,7 @@ import (
 type batch struct {
 	records []*gateway.Record
 	broken  bool      // it could not be decoded whole
-	at      time.Time // its arrival
+	at      time.Time // its arrival, with the monotonic reading
 	release func()    // ends the hold on the confirmed moment; never nil
 	opening *opening  // nil for a message
 	gate    *gate     // its socket's
@@ -24,10 +25,10 @@ type batch struct {
 
 // opening says that the upstream has answered, or spoken, on a new socket.
 type opening struct {
-	at      time.Time
-	missed  span          // what was said while there was no socket; zero at the very first
-	release func()        // lets the confirmed moment pass what was missed; nil at the very first
-	taken   chan struct{} // closed when the desk knows
+	at      time.Time    // with the monotonic reading
+	missed  span         // what was said while there was no socket; zero at the very first
+	release func()       // lets the confirmed moment pass what was missed; nil at the very first
+	taken   *atomic.Bool // set once what follows from it is shown
 }
 
 // desk takes frames in the order of the queue and decides each event's way: to the
@@ -50,13 +51,15 @@ type desk struct {
 	// updated; zero for none, and once that is part of a recovery.
 	unread time.Time
 
+	alarm   *time.Timer
+	resumes time.Time // the end of a pause; zero for none
 	mail    chan letter
 	started sync.WaitGroup
 	loaded  bool // the present state was loaded once
 
 	lobby      []batch // that have not passed their gates
 	lobbyBytes int
-	unheard    []*opening // of sockets that were dropped
+	unheard    *opening // the one of those that were dropped that has missed most, nil for none
 
 	guests     map[gateway.EntityKey]*guest
 	visits     int
@@ -69,8 +72,9 @@ type desk struct {
 	leaving map[gateway.EntityKey]bool // whose they are
 	due     []readRow                  // to be judged when they are there
 
-	fetches  map[string]*fetch // by type
-	recent   recent
+	fetches  map[string]*fetch      // by type
+	recent   memory[readRow]        // what was read last, for events that came before but are taken after
+	buried   memory[*gateway.Event] // the tombstones that were logged last
 	settling settling
 	recovery *recovery // nil when there is none
 	errands  []*errand
@@ -110,38 +114,56 @@ func (d *desk) work(ctx context.Context) error {
 	if err := d.takeBack(ctx); err != nil {
 		return err
 	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
+	d.alarm = time.NewTimer(0)
+	defer d.alarm.Stop()
+	for ctx.Err() == nil {
 		queue := d.queue
 		if d.full() || d.lobbyFull() {
 			queue = nil
 		}
-		var err error
-		select {
-		case <-ctx.Done():
-			return nil
-		case b := <-queue:
-			err = d.receive(ctx, b)
-		case <-d.lobbyGate():
-			err = d.clearLobby(ctx)
-		case <-d.trusted.changed:
-		case l := <-d.mail:
-			err = l.do()
-			close(l.done)
-		case <-d.loads:
-			d.load()
-			d.publish()
-		case <-timer.C:
-		}
-		if err == nil {
-			err = d.tick(ctx)
-		}
-		if err != nil {
+		if err := d.serve(ctx, queue, d.lobbyGate()); err != nil {
 			return err
 		}
-		d.setAlarm(timer)
 	}
+	return nil
+}
+
+// serve does the next thing: with what comes, where queue and lobby are not nil,
+// with what others want to have done, or with what is due.
+func (d *desk) serve(ctx context.Context, queue <-chan batch, lobby <-chan struct{}) error {
+	var err error
+	select {
+	case <-ctx.Done():
+		return nil
+	case b := <-queue:
+		err = d.receive(ctx, b)
+	case <-lobby:
+		err = d.clearLobby(ctx)
+	case <-d.trusted.changed:
+	case l := <-d.mail:
+		err = l.do()
+		close(l.done)
+	case <-d.loads:
+		d.start(ctx, d.loadAnew)
+	case <-d.alarm.C:
+	}
+	if err == nil {
+		err = d.tick(ctx)
+	}
+	d.setAlarm()
+	return err
+}
+
+// pause goes on with all but what comes, until the pause is over or ctx ends.
+func (d *desk) pause(ctx context.Context, pause time.Duration) error {
+	d.resumes = time.Now().Add(pause)
+	defer func() { d.resumes = time.Time{} }()
+	for d.setAlarm(); time.Now().Before(d.resumes); {
+		if err := d.serve(ctx, nil, nil); err != nil || ctx.Err() != nil {
+			return cmp.Or(err, ctx.Err())
+		}
+	}
+	return nil
 }
 
 // letter is what another goroutine wants to have done.
@@ -200,8 +222,8 @@ func (d *desk) tick(ctx context.Context) error {
 	return nil
 }
 
-// setAlarm has the timer fire when something is due.
-func (d *desk) setAlarm(timer *time.Timer) {
+// setAlarm has the alarm go off when something is due.
+func (d *desk) setAlarm() {
 	var next time.Time
 	consider := func(due time.Time) {
 		if !due.IsZero() && (next.IsZero() || due.Before(next)) {
@@ -209,8 +231,9 @@ func (d *desk) setAlarm(timer *time.Timer) {
 		}
 	}
 	if len(d.patience) > 0 {
-		consider(d.patience[0].arrived().Add(d.enrichWait))
+		consider(d.patience[0].arrived.Add(d.enrichWait))
 	}
+	consider(d.resumes)
 	consider(d.settling.due())
 	consider(d.broken.due())
 	if r := d.recovery; r != nil {
@@ -222,9 +245,9 @@ func (d *desk) setAlarm(timer *time.Timer) {
 	if d.shown.Load() != nil {
 		consider(d.told.Add(time.Second))
 	}
-	timer.Stop()
+	d.alarm.Stop()
 	if !next.IsZero() {
-		timer.Reset(time.Until(next))
+		d.alarm.Reset(time.Until(next))
 	}
 }
 
@@ -249,8 +272,9 @@ func (d *desk) take(ctx context.Context, b batch) error {
 	if b.broken && d.broken.take(&b, time.Now()) {
 		b.records = append(b.records, d.gapOf(d.types, b.at, b.at, gateway.GapFrame))
 	}
-	straight, visits := d.sort(b.records)
-	if err := d.shelve(ctx, visits); err != nil {
+	straight, visits := d.sort(b.records, b.at)
+	waited, err := d.shelve(ctx, visits)
+	if err != nil {
 		return err
 	}
 	if len(straight) == 0 {
@@ -261,16 +285,19 @@ func (d *desk) take(ctx context.Context, b batch) error {
 	for _, v := range visits {
 		d.admit(v)
 	}
+	if waited {
+		d.settleAll(b.records)
+	}
 	return nil
 }
 
 // sort tells the records that go to the log at once from those that wait.
-func (d *desk) sort(records []*gateway.Record) (straight []*gateway.Record, visits []*visit) {
+func (d *desk) sort(records []*gateway.Record, at time.Time) (straight []*gateway.Record, visits []*visit) {
 	for _, rec := range records {
 		if rec.Event == nil || !d.waits(rec.Event) {
 			straight = append(straight, rec)
 		} else {
-			visits = append(visits, newVisit(rec))
+			visits = append(visits, newVisit(rec, at))
 		}
 	}
 	return straight, visits
@@ -310,5 +337,7 @@ func (d *desk) opened(ctx context.Context, o *opening) error {
 	d.readAgain()
 	d.plans()
 	d.publish()
+	o.taken.Store(true)
+	d.progress.wake()
 	return nil
 }

@@ -55,7 +55,7 @@ func (d *desk) attend(g *guest, r row, begun time.Time) {
 	state := gateway.ReadAttributes(r.typ, r.id, r.event()).State
 	last := -1
 	for i, v := range g.line {
-		if !v.arrived().After(begun) && v.record.Event.Attributes.State == state {
+		if !v.arrived.After(begun) && v.record.Event.Attributes.State == state {
 			last = i
 		}
 	}
@@ -67,9 +67,9 @@ func (d *desk) attend(g *guest, r row, begun time.Time) {
 		v.ready = true
 		e.Entity = d.members(r)
 		if e.Attributes.State != state {
-			d.metrics.enriched(e.Type, superseded, time.Since(e.Received))
+			d.metrics.enriched(e.Type, superseded, time.Since(v.arrived))
 		} else {
-			d.metrics.enriched(e.Type, enriched, time.Since(e.Received))
+			d.metrics.enriched(e.Type, enriched, time.Since(v.arrived))
 			if !r.updated.IsZero() && r.updated.Before(d.clock.at(e.Received).Add(-staleBy)) {
 				d.settleLater(v.key, e.ID)
 			}
@@ -81,7 +81,7 @@ func (d *desk) attend(g *guest, r row, begun time.Time) {
 func (d *desk) goWithout(v *visit, why enrichment) {
 	e := v.record.Event
 	v.ready = true
-	d.metrics.enriched(e.Type, why, time.Since(e.Received))
+	d.metrics.enriched(e.Type, why, time.Since(v.arrived))
 	if why == late {
 		d.settleLater(v.key, e.ID)
 	}
@@ -92,7 +92,7 @@ func (d *desk) goWithout(v *visit, why enrichment) {
 func (d *desk) losePatience(now time.Time) {
 	for len(d.patience) > 0 {
 		v := d.patience[0]
-		if !v.ready && now.Before(v.arrived().Add(d.enrichWait)) {
+		if !v.ready && now.Before(v.arrived.Add(d.enrichWait)) {
 			return
 		}
 		d.patience = d.patience[1:]

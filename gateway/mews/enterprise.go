@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"bellhop/gateway"
@@ -62,9 +60,9 @@ func (r *run) accept(found enterprise) error {
 	switch {
 	case found.portfolio:
 		return fmt.Errorf("%w: the token is of several", errForeign)
-	case r.pin != "" && !strings.EqualFold(found.id, r.pin):
+	case r.pin != "" && !sameID(found.id, r.pin):
 		return fmt.Errorf("%w than the configured one", errForeign)
-	case r.enterprise != "" && !strings.EqualFold(found.id, r.enterprise):
+	case r.enterprise != "" && !sameID(found.id, r.enterprise):
 		return fmt.Errorf("%w than that of the events before", errForeign)
 	}
 	return nil
@@ -93,29 +91,4 @@ func (r *run) verify(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// serverClock knows how far the server's clock is ahead of ours. Its methods may
-// be called concurrently.
-type serverClock struct{ ahead atomic.Int64 }
-
-// set takes what the server's clock said in answer to a call.
-func (c *serverClock) set(now, sent, answered time.Time) {
-	if now.IsZero() {
-		return
-	}
-	if now.Nanosecond() == 0 {
-		now = now.Add(time.Second / 2) // cut to seconds, it is anywhere within this one
-	}
-	c.ahead.Store(int64(now.Sub(sent.Add(answered.Sub(sent) / 2))))
-}
-
-// at returns what the server's clock shows at t.
-func (c *serverClock) at(t time.Time) time.Time {
-	return t.Add(time.Duration(c.ahead.Load())).UTC()
-}
-
-// ours returns when the server's clock shows t.
-func (c *serverClock) ours(t time.Time) time.Time {
-	return t.Add(-time.Duration(c.ahead.Load())).UTC()
 }

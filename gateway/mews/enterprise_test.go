@@ -162,3 +162,29 @@ func TestFramesWaitForTheEnterprise(t *testing.T) {
 		}
 	})
 }
+
+// A socket is not said to be live before what it has missed is being read,
+// however busy the log is.
+func TestNotLiveBeforeCatchingUp(t *testing.T) {
+	inHouse(t, simulator.Options{}, func(t *testing.T, h *house) {
+		h.listen(h.enriching())
+		settle(5 * time.Minute)
+		n := len(h.to.states())
+		h.SetFaults(simulator.Faults{
+			{Kind: simulator.FaultHang, Operations: []string{resourcesOp}},
+			{Kind: simulator.FaultSlow, Operations: []string{"configuration/get"}, Delay: 8 * time.Second},
+		})
+		blocking := make(chan struct{})
+		h.to.set(func(s *sink) { s.blocking = blocking })
+		h.set(1, simulator.RoomInspected) // goes without its entity, and is not taken by the log
+		settle(100 * time.Millisecond)
+		h.Reset()
+		settle(30 * time.Second)
+		close(blocking)
+		settle(10 * time.Second)
+		want := []string{"live", "down closed", "catching-up"}
+		if diff := cmp.Diff(want, h.to.states()[n-1:]); diff != "" {
+			t.Errorf("states, -want +got:\n%s\n%s", diff, h.log)
+		}
+	})
+}

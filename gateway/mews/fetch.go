@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"bellhop/gateway"
@@ -14,7 +13,7 @@ import (
 const (
 	gatherLeast  = 50 * time.Millisecond // that ids are gathered before they are asked for
 	askAgain     = 500 * time.Millisecond
-	askAgainMost = 8 * time.Second
+	maxDoublings = 4           // of askAgain
 	barredFor    = time.Minute // that an operation is not asked again which the token may not use
 )
 
@@ -112,11 +111,11 @@ func (d *desk) fetched(f *fetch, wants []want, rows []row, begun time.Time, err 
 	settling := make(map[string]bool)
 	for _, w := range wants {
 		if w.guest == nil {
-			settling[strings.ToLower(w.id)] = true
+			settling[fold(w.id)] = true
 		}
 	}
 	for _, r := range rows {
-		if settling[strings.ToLower(r.id)] {
+		if settling[fold(r.id)] {
 			d.merge(r, reading{begun: begun, settled: true})
 		} else {
 			d.know(r, begun)
@@ -150,8 +149,8 @@ func (d *desk) follow(f *fetch, w want, begun time.Time, err error) {
 		case !g.wanting:
 			// It came after the read began, or the API does not know it yet.
 			g.wanting = true
-			w.due, w.rides, w.tries = now.Add(min(askAgain<<w.tries, askAgainMost)), false, w.tries+1
-			if i == 0 && v.arrived().After(begun) {
+			w.due, w.rides, w.tries = now.Add(askAgain<<min(w.tries, maxDoublings)), false, w.tries+1
+			if i == 0 && v.arrived.After(begun) {
 				w.due, w.rides, w.tries = now.Add(d.gather()), true, 0
 			}
 			f.want(w)
@@ -165,11 +164,19 @@ func (d *desk) follow(f *fetch, w want, begun time.Time, err error) {
 func (d *desk) know(r row, begun time.Time) {
 	key := d.key(r.typ, r.id)
 	if d.enriches(r.typ) {
-		d.recent.put(key, r, begun)
+		d.remember(key, r, begun)
 	}
 	if g := d.guests[key]; g != nil {
 		d.attend(g, r, begun)
 		d.advance(g)
+	}
+}
+
+// remember remembers a row that was read, unless a later version is known.
+func (d *desk) remember(key gateway.EntityKey, r row, begun time.Time) {
+	known, ok := d.recent.get(key)
+	if !ok || !r.updated.Before(known.updated) && !begun.Before(known.begun) {
+		d.recent.put(key, readRow{r, reading{begun: begun}})
 	}
 }
 

@@ -45,13 +45,13 @@ func (g *gate) bar(why error) {
 	close(g.barred)
 }
 
-// open reports whether the gate is open.
+// open reports whether the gate, which is decided, lets batches pass still.
 func (g *gate) open() bool {
 	select {
-	case <-g.decided:
-		return g.passes
-	default:
+	case <-g.barred:
 		return false
+	default:
+		return g.passes
 	}
 }
 
@@ -88,9 +88,6 @@ func (t *trust) set(on bool) {
 
 // receive takes a batch, once it has passed its socket's gate.
 func (d *desk) receive(ctx context.Context, b batch) error {
-	if b.opening != nil {
-		defer close(b.opening.taken)
-	}
 	d.lobby = append(d.lobby, b)
 	d.lobbyBytes += b.bytes
 	return d.clearLobby(ctx)
@@ -109,7 +106,7 @@ func (d *desk) clearLobby(ctx context.Context) error {
 		d.lobby[0] = batch{}
 		d.lobby = d.lobby[1:]
 		d.lobbyBytes -= b.bytes
-		if !b.gate.passes {
+		if !b.gate.open() {
 			d.drop(b)
 		} else if err := d.take(ctx, b); err != nil {
 			return err
@@ -122,23 +119,32 @@ func (d *desk) clearLobby(ctx context.Context) error {
 // drop forgets a batch as if it had not been heard: what was missed before its
 // socket is still missing when the next one opens.
 func (d *desk) drop(b batch) {
-	if o := b.opening; o == nil {
+	o := b.opening
+	switch {
+	case o == nil:
 		d.progress.lose(b.at)
 		b.release()
-	} else if o.release != nil {
-		d.unheard = append(d.unheard, o)
+	case o.release == nil:
+	case d.unheard == nil:
+		d.unheard = o
+	case o.missed.from.Before(d.unheard.missed.from):
+		d.unheard.release()
+		d.unheard = o
+	default:
+		o.release()
 	}
 }
 
 // recollect adds to what was missed before a socket what was missed before those
 // that were dropped.
 func (d *desk) recollect(o *opening) {
-	for _, earlierOne := range d.unheard {
-		o.missed.from = earlier(o.missed.from, earlierOne.missed.from)
-		release := o.release
-		o.release = func() { earlierOne.release(); release() }
+	u, release := d.unheard, o.release
+	if u == nil {
+		return
 	}
 	d.unheard = nil
+	o.missed.from = earlier(o.missed.from, u.missed.from)
+	o.release = func() { u.release(); release() }
 }
 
 // lobbyGate is closed when the first in the lobby may be taken or dropped; nil

@@ -1,6 +1,7 @@
 package mews
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +12,14 @@ import (
 	"bellhop/gateway"
 )
 
-// forgetEvery is the least time between two calls that drop what has been logged
-// from the inbox.
-const forgetEvery = 100 * time.Millisecond
+const (
+	// forgetEvery is the time between two calls that drop what has been logged
+	// from the inbox, for as long as there is more of it.
+	forgetEvery = 100 * time.Millisecond
+	forgetAgain = time.Second // where it failed
+	// fullPause is the time between two attempts at an inbox that is full.
+	fullPause = 100 * time.Millisecond
+)
 
 // tickets knows which entries of the inbox have events that are not in the log
 // yet. Its methods may be called concurrently; none blocks.
@@ -50,7 +56,7 @@ func (t *tickets) stored(ticket uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at, found := slices.BinarySearchFunc(t.open, ticket, func(e openEntry, ticket uint64) int {
-		return int(int64(e.ticket) - int64(ticket))
+		return cmp.Compare(e.ticket, ticket)
 	})
 	if found {
 		t.open[at].left--
@@ -84,47 +90,68 @@ func (t *tickets) finished() uint64 {
 	return t.last + 1
 }
 
-// forget drops from the inbox what has been logged, and returns the ticket below
-// which that is done.
-func (r *run) forget(ctx context.Context, forgotten uint64) uint64 {
+// forget drops from the inbox what has been logged. It returns the ticket below
+// which that is done; done is false where it has to be tried again.
+func (r *run) forget(ctx context.Context, forgotten uint64) (_ uint64, done bool) {
 	before := r.tickets.finished()
 	if before <= forgotten || r.api == nil {
-		return forgotten
+		return forgotten, true
 	}
 	if err := r.sink.Forget(ctx, before); err != nil {
 		if ctx.Err() == nil {
 			r.troubles.Do(func() { r.log.Warn("inbox not cleared", "err", err) })
 		}
-		return forgotten
+		return forgotten, false
 	}
-	return before
+	return before, true
 }
 
 // shelve puts the visits' events into the inbox, where they count as taken. No
 // entry holds two events of one entity: a restart tells by the ticket of what was
-// logged last of an entity which events are still to be logged.
-func (d *desk) shelve(ctx context.Context, visits []*visit) error {
+// logged last of an entity which events are still to be logged. Waited says that
+// there was no room at first.
+func (d *desk) shelve(ctx context.Context, visits []*visit) (waited bool, err error) {
 	for len(visits) > 0 {
 		round, rest := oneOfEach(visits)
 		records := make([]*gateway.Record, len(round))
 		for i, v := range round {
 			records[i] = v.record
 		}
-		var ticket uint64
-		err := d.insist(ctx, "inbox", func() (err error) {
-			ticket, err = d.sink.Put(ctx, records)
-			return err
-		})
+		ticket, late, err := d.put(ctx, records)
 		if err != nil {
-			return fmt.Errorf("inbox: %w", err)
+			return waited, fmt.Errorf("inbox: %w", err)
 		}
+		waited = waited || late
 		for _, v := range round {
 			v.ticket, v.record.Event.Ticket = ticket, ticket
 		}
 		d.tickets.add(ticket, len(round))
 		visits = rest
 	}
-	return nil
+	return waited, nil
+}
+
+// put puts an entry into the inbox. While there is no room the desk goes on: it
+// alone can log what fills the inbox.
+func (d *desk) put(ctx context.Context, records []*gateway.Record) (ticket uint64, waited bool, err error) {
+	for {
+		full := false
+		err = d.insist(ctx, "inbox", func() (err error) {
+			ticket, err = d.sink.Put(ctx, records)
+			if full = errors.Is(err, gateway.ErrInboxFull); full {
+				return nil
+			}
+			return err
+		})
+		if err != nil || !full {
+			return ticket, waited, err
+		}
+		waited = true
+		d.troubles.Do(func() { d.log.Warn("inbox full, nothing is taken until events of it are logged") })
+		if err := d.pause(ctx, fullPause); err != nil {
+			return 0, waited, err
+		}
+	}
 }
 
 // oneOfEach splits visits into the first of each entity and the others.
@@ -142,7 +169,9 @@ func oneOfEach(visits []*visit) (first, others []*visit) {
 }
 
 // takeBack takes what an earlier process left in the inbox, but for what it had
-// logged already.
+// logged already. Of an entity that has gone the log does not tell what that was:
+// entries that were not dropped in time before a crash bring it back, until what
+// is read next says again that it has gone.
 func (d *desk) takeBack(ctx context.Context) error {
 	if d.api == nil {
 		return nil
@@ -165,7 +194,7 @@ func (d *desk) takeBack(ctx context.Context) error {
 			if latest != nil && latest.Ticket >= entry.Ticket {
 				continue
 			}
-			v := newVisit(rec)
+			v := newVisit(rec, earlier(rec.Event.Received, time.Now()))
 			v.ticket, rec.Event.Ticket = entry.Ticket, entry.Ticket
 			left = append(left, v)
 		}

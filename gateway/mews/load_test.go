@@ -47,6 +47,54 @@ func TestFirstStartLoadsThePresentState(t *testing.T) {
 	})
 }
 
+// A clock that was set back while the source was away leaves nothing unread.
+func TestClockSetBackLoadsThePresentState(t *testing.T) {
+	inHouse(t, simulator.Options{}, func(t *testing.T, h *house) {
+		h.listen(h.options())
+		settle(5 * time.Minute)
+		h.stop()
+		h.set(1, simulator.RoomInspected)
+		settle(10 * time.Minute)
+		h.to.set(func(s *sink) { s.kept = time.Now().Add(time.Hour) })
+		n := h.mark()
+		h.listen(h.options())
+		settle(5 * time.Minute)
+		if diff := cmp.Diff([]string{"backfill Resource room1 Inspected", "gap upstream DeviceCommand PriceUpdate"}, h.since(n)); diff != "" {
+			t.Errorf("log, -want +got:\n%s", diff)
+		}
+		if got := strings.Count(h.log.String(), "present state loaded"); got != 2 {
+			t.Errorf("the present state was loaded %d times, want twice", got)
+		}
+	})
+}
+
+// A load that is demanded is not forgotten when the process ends midway.
+func TestDemandedLoadOutlivesTheProcess(t *testing.T) {
+	inHouse(t, simulator.Options{}, func(t *testing.T, h *house) {
+		s := h.listen(h.options())
+		settle(5 * time.Minute)
+		h.SetFaults(simulator.Faults{{Kind: simulator.FaultHang, Operations: []string{reservationsOp}}})
+		s.Load()
+		settle(10 * time.Second)
+		if got := h.to.now(); got.Backfill == nil {
+			t.Errorf("%+v, want it loading", got)
+		}
+		h.kill()
+		h.SetFaults(nil)
+		h.listen(h.options())
+		settle(5 * time.Minute)
+		if got := strings.Count(h.log.String(), "present state loaded"); got != 2 {
+			t.Errorf("the present state was loaded %d times, want twice", got)
+		}
+		h.stop()
+		h.listen(h.options())
+		settle(5 * time.Minute)
+		if got := strings.Count(h.log.String(), "present state loaded"); got != 2 {
+			t.Errorf("the present state was loaded %d times, want no more", got)
+		}
+	})
+}
+
 // A load goes on beside live events, and where it failed.
 func TestLoadGoesOn(t *testing.T) {
 	inHouse(t, simulator.Options{}, func(t *testing.T, h *house) {

@@ -9,9 +9,11 @@ import (
 	"bellhop/gateway"
 )
 
-// clockMargin is what the difference between the server's clock and ours is not
-// known by: half a call and, with times cut to seconds, a second.
-const clockMargin = 2 * time.Second
+// readRow is a row and the reading that it comes from.
+type readRow struct {
+	row
+	reading
+}
 
 // reading is what a row comes from.
 type reading struct {
@@ -36,23 +38,29 @@ const (
 	settleRow                 // it contradicts a live event that may be later: to be read again
 )
 
-// decide judges a row, of which e is the event that it would become, by the event
-// that was logged last of its entity, nil for none.
-func (s *Source) decide(r row, e, latest *gateway.Event, from reading) decision {
-	switch {
-	case latest == nil:
-		if since, done := e.DoneSince(e.Received); !r.active || done && e.Received.Sub(since) > s.keep {
+// decide judges a row, of which e is the event that it would become, by what was
+// logged last of its entity: an event, a tombstone, or nil for nothing that is
+// known of.
+func (s *Source) decide(r row, e, last *gateway.Event, from reading) decision {
+	if last == nil || last.Gone {
+		since, done := e.DoneSince(e.Received)
+		switch {
+		case !r.active, done && e.Received.Sub(since) > s.keep:
 			return dropRow
+		case last != nil && !s.isLater(r, last, from):
+			return settleRow
 		}
 		return logRow
+	}
+	switch {
+	case r.active && s.saysTheSame(e, last):
+		return dropRow
+	case !s.isLater(r, last, from):
+		return settleRow
 	case !r.active:
 		return buryRow
-	case s.saysTheSame(e, latest):
-		return dropRow
-	case s.isLater(r, latest, from):
-		return logRow
 	}
-	return settleRow
+	return logRow
 }
 
 // isLater reports whether the row is certainly later than the event: by its last
@@ -60,14 +68,14 @@ func (s *Source) decide(r row, e, latest *gateway.Event, from reading) decision 
 // read so long after the event that the API must have known what the event tells
 // of. The last is asked of rows without the time of an update, and of those that
 // were read again.
-func (s *Source) isLater(r row, latest *gateway.Event, from reading) bool {
+func (s *Source) isLater(r row, last *gateway.Event, from reading) bool {
 	switch {
-	case r.updated.After(s.clock.at(latest.Received).Add(clockMargin)):
+	case r.updated.After(s.clock.at(last.Received).Add(clockMargin)):
 		return true
-	case latest.Origin == gateway.OriginBackfill:
-		return from.begun.After(latest.Received)
+	case last.Origin == gateway.OriginBackfill:
+		return from.begun.After(last.Received)
 	}
-	return (from.settled || r.updated.IsZero()) && from.begun.Sub(latest.Received) >= s.settle
+	return (from.settled || r.updated.IsZero()) && from.begun.Sub(last.Received) >= s.settle
 }
 
 // saysTheSame reports whether two events of an entity say the same in what the
@@ -121,6 +129,17 @@ func doneAt(r row) time.Time {
 	return r.end
 }
 
+// last returns what was logged last of an entity. Of a tombstone the log does not
+// say that, but reads that began before it still have the entity, and inbox
+// entries may.
+func (d *desk) last(key gateway.EntityKey) *gateway.Event {
+	if latest := d.sink.Latest(key.Kind, key.ID); latest != nil {
+		return latest
+	}
+	tombstone, _ := d.buried.get(key)
+	return tombstone
+}
+
 // merge has the log say what a row says, if that is news. A row of an entity of
 // which events wait waits behind them.
 func (d *desk) merge(r row, from reading) {
@@ -138,10 +157,11 @@ func (d *desk) merge(r row, from reading) {
 	}
 	d.know(r, from.begun)
 	e := d.eventOf(r, time.Now())
-	latest := d.sink.Latest(r.typ, r.id)
-	switch d.decide(r, e, latest, from) {
+	last := d.last(key)
+	switch d.decide(r, e, last, from) {
 	case buryRow:
-		e = &gateway.Event{Source: e.Source, Type: e.Type, ID: latest.ID, Origin: e.Origin, Received: e.Received, Gone: true}
+		e = &gateway.Event{Source: e.Source, Type: e.Type, ID: last.ID, Origin: e.Origin, Received: e.Received, Gone: true}
+		d.buried.put(key, e)
 		fallthrough
 	case logRow:
 		d.numbers++

@@ -41,6 +41,9 @@ func TestDecide(t *testing.T) {
 	backfilled := func(e *gateway.Event) *gateway.Event { e.Origin = gateway.OriginBackfill; return e }
 	without := func(e *gateway.Event) *gateway.Event { e.Entity = nil; return e }
 	with := func(e *gateway.Event, entity string) *gateway.Event { e.Entity = []byte(entity); return e }
+	tombstone := func(ago time.Duration) *gateway.Event {
+		return &gateway.Event{Type: typeResource, Origin: gateway.OriginBackfill, Received: now.Add(-ago), Gone: true}
+	}
 	read := reading{begun: now.Add(-time.Second)}
 	settled := reading{begun: now.Add(-time.Second), settled: true}
 
@@ -52,7 +55,13 @@ func TestDecide(t *testing.T) {
 	}{
 		"unknown":                       {resource("Dirty", minute, ""), nil, read, logRow},
 		"unknown, inactive":             {resource("Dirty", minute, `,"IsActive":false`), nil, read, dropRow},
-		"inactive":                      {resource("Dirty", minute, `,"IsActive":false`), live(dirty, minute), read, buryRow},
+		"inactive":                      {resource("Dirty", minute, `,"IsActive":false`), live(dirty, 2*minute), read, buryRow},
+		"inactive, earlier":             {resource("Dirty", 3*minute, `,"IsActive":false`), live(dirty, 2*minute), read, settleRow},
+		"inactive, settled":             {resource("Dirty", 3*minute, `,"IsActive":false`), live(dirty, 2*minute), settled, buryRow},
+		"buried since the read began":   {resource("Dirty", 3*minute, ""), tombstone(0), read, settleRow},
+		"buried, later":                 {resource("Dirty", minute, ""), tombstone(2 * minute), read, logRow},
+		"buried, read again":            {resource("Dirty", 3*minute, ""), tombstone(minute), read, logRow},
+		"buried, inactive":              {resource("Dirty", minute, `,"IsActive":false`), tombstone(2 * minute), read, dropRow},
 		"the same":                      {resource("Dirty", minute, ""), live(dirty, 2*minute), read, dropRow},
 		"later":                         {resource("Clean", minute, ""), live(dirty, 2*minute), read, logRow},
 		"within the clocks' difference": {resource("Clean", minute, ""), live(dirty, minute+time.Second), read, settleRow},

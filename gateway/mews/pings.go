@@ -30,7 +30,7 @@ func (p *pings) next(now time.Time) []byte {
 	if len(p.unanswered) == maxUnanswered {
 		p.unanswered = p.unanswered[1:]
 	}
-	p.unanswered = append(p.unanswered, ping{p.count, now.UTC()})
+	p.unanswered = append(p.unanswered, ping{p.count, now})
 	return strconv.AppendUint(nil, p.count, 10)
 }
 

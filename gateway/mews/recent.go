@@ -1,50 +1,42 @@
 package mews
 
-import (
-	"time"
-
-	"bellhop/gateway"
-)
+import "bellhop/gateway"
 
 // maxRecent is how many entities are remembered.
 const maxRecent = 4096
 
-// recent remembers the entities that were read last, for events that came before
-// a read but are taken after it.
-type recent struct {
-	known map[gateway.EntityKey]knownRow
+// memory remembers something of each of maxRecent entities.
+type memory[V any] struct {
+	known map[gateway.EntityKey]V
 	order []gateway.EntityKey // a ring, of as many as are known
 	next  int
 }
 
-type knownRow struct {
-	row
-	begun time.Time // when the read began
+// get returns what is remembered of an entity.
+func (m *memory[V]) get(key gateway.EntityKey) (V, bool) {
+	v, ok := m.known[key]
+	return v, ok
 }
 
-// get returns what was read of an entity last.
-func (m *recent) get(key gateway.EntityKey) (knownRow, bool) {
-	k, ok := m.known[key]
-	return k, ok
-}
-
-// put remembers a row, in place of the oldest where there are too many. Of two
-// versions of an entity the later one stays.
-func (m *recent) put(key gateway.EntityKey, r row, begun time.Time) {
+// put remembers v of an entity, in place of the entity that has been there for
+// longest where there are too many.
+func (m *memory[V]) put(key gateway.EntityKey, v V) {
 	if m.known == nil {
-		m.known = make(map[gateway.EntityKey]knownRow)
+		m.known = make(map[gateway.EntityKey]V)
 	}
-	have, ok := m.known[key]
-	switch {
-	case ok && (r.updated.Before(have.updated) || begun.Before(have.begun)):
-		return
-	case ok:
-	case len(m.order) < maxRecent:
+	if _, ok := m.known[key]; !ok {
+		m.note(key)
+	}
+	m.known[key] = v
+}
+
+// note gives a new entity its place in the ring.
+func (m *memory[V]) note(key gateway.EntityKey) {
+	if len(m.order) < maxRecent {
 		m.order = append(m.order, key)
-	default:
-		delete(m.known, m.order[m.next])
-		m.order[m.next] = key
-		m.next = (m.next + 1) % maxRecent
+		return
 	}
-	m.known[key] = knownRow{r, begun}
+	delete(m.known, m.order[m.next])
+	m.order[m.next] = key
+	m.next = (m.next + 1) % maxRecent
 }

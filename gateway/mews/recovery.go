@@ -14,9 +14,6 @@ const (
 	giveUpAfter = 2 * time.Minute
 	maxMissed   = 16             // spans that are announced one by one
 	maxPiece    = 24 * time.Hour // of updates, read at one go
-	// afterwards is how much more than what was missed is read: the server's clock
-	// is not known better, and to the second only.
-	afterwards = clockMargin
 )
 
 // rowTypes are the types of which the API has the present state, in the order in
@@ -67,7 +64,7 @@ func (d *desk) recover(o *opening) {
 	if r.missed = r.missed.add(o.missed); len(r.missed) > maxMissed {
 		r.missed = spans{r.missed.whole()}
 	}
-	window := span{d.clock.at(from).Add(-d.settle), d.clock.at(o.missed.to).Add(afterwards)}
+	window := d.window(from, o.missed.to)
 	for _, typ := range rowTypes {
 		if !r.refused[typ] {
 			r.todo[typ] = r.todo[typ].add(window)

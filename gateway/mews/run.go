@@ -11,8 +11,12 @@ import (
 	"bellhop/gateway"
 )
 
-// keepTimeout bounds the keeping of the confirmed moment after Run's end.
-const keepTimeout = 5 * time.Second
+const (
+	keepTimeout = 5 * time.Second // for what is kept after Run's end
+	// setBack is how long ago a confirmed moment is taken to be that is yet to
+	// come: the clock was set back, nobody knows by how much.
+	setBack = 24 * time.Hour
+)
 
 // run is one Run of a source. Its fields are owned by the goroutine of Run, unless
 // they are safe for all.
@@ -89,8 +93,12 @@ func (r *run) recall(ctx context.Context) (kept time.Time, err error) {
 		case errors.Is(err, gateway.ErrClosed):
 			return time.Time{}, fmt.Errorf("confirmed moment: %w", err)
 		case err == nil:
-			if now := time.Now(); kept.After(now) { // the clock was set back
-				kept = now
+			if now := time.Now(); kept.After(now) {
+				r.log.Warn("confirmed moment in the future, the clock was set back", "confirmed", kept)
+				kept = now.Add(-setBack)
+				if r.backfill {
+					r.Load()
+				}
 			}
 			return kept.UTC(), nil
 		}
@@ -141,7 +149,7 @@ func (r *run) connect(ctx context.Context) {
 // hold dials and holds the socket. Where the enterprise was known before, it is
 // verified beside it.
 func (r *run) hold(ctx context.Context, verify bool) *failure {
-	dialed := time.Now().UTC()
+	dialed := time.Now()
 	socket, f := r.dialer.dial(ctx)
 	if f != nil {
 		return f
@@ -200,7 +208,7 @@ func (r *run) pause(ctx context.Context, d time.Duration) {
 func (r *run) report(state gateway.State, reason gateway.Reason) {
 	status := gateway.Status{Source: r.name, State: state, Reason: reason, Backfill: r.shown.Load()}
 	if r.opened {
-		status.Confirmed = r.progress.confirmed()
+		status.Confirmed = r.progress.confirmed().UTC()
 	}
 	if status == r.reported {
 		return
@@ -221,16 +229,23 @@ func (r *run) report(state gateway.State, reason gateway.Reason) {
 func (r *run) keepUp(ctx context.Context, kept time.Time) (_ time.Time, forgotten uint64) {
 	pace := time.NewTimer(0)
 	defer pace.Stop()
+	var finished <-chan struct{} // nil while the pace runs
 	for {
 		select {
 		case <-ctx.Done():
 			return kept, forgotten
 		case <-r.keep:
 			kept = r.keepMoment(ctx, kept)
-		case <-r.tickets.changed:
+		case <-finished:
+			finished = nil
 			pace.Reset(forgetEvery)
 		case <-pace.C:
-			forgotten = r.forget(ctx, forgotten)
+			var done bool
+			if forgotten, done = r.forget(ctx, forgotten); done {
+				finished = r.tickets.changed
+			} else {
+				pace.Reset(forgetAgain)
+			}
 		}
 	}
 }
@@ -244,7 +259,7 @@ func (r *run) keepMoment(ctx context.Context, kept time.Time) time.Time {
 	}
 	err := r.keepUnread(ctx) // first: what the moment passes over must not be forgotten
 	if err == nil {
-		err = r.sink.KeepConfirmed(ctx, r.name, moment)
+		err = r.sink.KeepConfirmed(ctx, r.name, moment.UTC())
 	}
 	if err != nil {
 		r.troubles.Do(func() { r.log.Warn("confirmed moment not kept", "err", err) })
@@ -253,7 +268,11 @@ func (r *run) keepMoment(ctx context.Context, kept time.Time) time.Time {
 	return moment
 }
 
-// gapOf is a gap over types.
+// gapOf is a gap over types. Where the clock was set back meanwhile the earlier
+// moment is the later one.
 func (s *Source) gapOf(types []string, from, to time.Time, reason gateway.GapReason) *gateway.Record {
-	return &gateway.Record{Gap: &gateway.Gap{Source: s.name, Types: types, From: from, To: to, Reason: reason}}
+	from, to = from.UTC(), to.UTC()
+	return &gateway.Record{Gap: &gateway.Gap{
+		Source: s.name, Types: types, From: earlier(from, to), To: latter(from, to), Reason: reason,
+	}}
 }

@@ -36,7 +36,8 @@ type session struct {
 
 	pings   pings
 	waiting atomic.Bool // the reader waits for the log
-	begun   atomic.Bool // the upstream has answered or spoken; set by the reader
+	begun   bool        // the upstream has answered or spoken; owned by the reader
+	taken   atomic.Bool // the desk has begun what follows from that
 }
 
 // serve holds the connection until it fails or ctx ends, and returns why. It
@@ -88,7 +89,7 @@ func (s *session) serve(ctx context.Context, report func(gateway.State, gateway.
 func (s *session) state() (gateway.State, gateway.Reason) {
 	switch {
 	case !s.pings.overdue(time.Now(), s.source.keepalive/2):
-		if s.expected && !(s.begun.Load() && s.gate.open()) {
+		if s.expected && !s.taken.Load() {
 			return gateway.StateCatchingUp, ""
 		}
 		return gateway.StateLive, ""
@@ -132,7 +133,7 @@ func (s *session) read(ctx context.Context) error {
 	var buffer bytes.Buffer
 	for ctx.Err() == nil {
 		_, message, err := s.socket.NextReader()
-		at := time.Now().UTC()
+		at := time.Now()
 		if err == nil {
 			s.begin(ctx)
 		}
@@ -156,16 +157,17 @@ func (s *session) read(ctx context.Context) error {
 // answered or spoken on it is it certain that it says there what happens; what it
 // said until then was missed.
 func (s *session) begin(ctx context.Context) {
-	if s.begun.Load() {
+	if s.begun {
 		return
 	}
-	o := &opening{at: time.Now().UTC(), taken: make(chan struct{})}
+	o := &opening{at: time.Now(), taken: &s.taken}
 	if from := s.progress.heard(); !from.IsZero() {
-		o.missed = span{from, o.at}
 		o.release = s.progress.miss(from)
+		ago := o.at.Sub(from) // right even where the clock was set since
+		o.missed = span{o.at.Add(-ago).UTC(), o.at.UTC()}
 	}
 	s.handOver(ctx, batch{opening: o, at: o.at, release: func() {}})
-	s.begun.Store(true)
+	s.begun = true
 	s.progress.answer(s.dialed)
 }
 
@@ -183,7 +185,7 @@ func (s *session) cutOff(ctx context.Context, err error, at time.Time, release f
 
 func (s *session) decode(text []byte, at time.Time, release func()) batch {
 	s.source.metrics.frame(len(text))
-	f := &frame{source: s.source.name, received: at, judge: s.source.judge}
+	f := &frame{source: s.source.name, received: at.UTC(), judge: s.source.judge}
 	records, err := f.decode(text)
 	if err != nil {
 		s.source.faults.Do(func() {
@@ -202,13 +204,6 @@ func (s *session) handOver(ctx context.Context, b batch) {
 	select {
 	case s.queue <- b:
 	case <-ctx.Done():
-		return
-	}
-	if b.opening != nil { // what follows from it is to be known before the state is
-		select {
-		case <-b.opening.taken:
-		case <-ctx.Done():
-		}
 	}
 }
 

@@ -37,6 +37,16 @@ func (d *desk) settleLater(key gateway.EntityKey, id string) {
 	s.line = append(s.line, settlement{key, id, time.Now().Add(d.settle)})
 }
 
+// settleAll has the entities of events read again: while these waited for room,
+// what was read may have told of something later.
+func (d *desk) settleAll(records []*gateway.Record) {
+	for _, rec := range records {
+		if e := rec.Event; e != nil && d.fetches[e.Type] != nil {
+			d.settleLater(d.key(e.Type, e.ID), e.ID)
+		}
+	}
+}
+
 // due returns when the next entity is to be read again; the zero time for none.
 func (s *settling) due() time.Time {
 	if len(s.line) == 0 {

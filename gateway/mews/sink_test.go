@@ -28,6 +28,8 @@ type sink struct {
 	late     bool          // guarded by mu: what is taken is stored when store is called
 	failing  error         // guarded by mu: of Confirmed
 	refusing error         // guarded by mu: of KeepConfirmed
+	stuck    error         // guarded by mu: of Forget
+	room     int           // guarded by mu: entries that the inbox has room for, 0 for any number
 	ended    error         // guarded by mu: of whatever writes
 	blocking chan struct{} // guarded by mu: Append waits until it is closed
 }
@@ -113,6 +115,9 @@ func (s *sink) Put(_ context.Context, records []*gateway.Record) (uint64, error)
 	if s.ended != nil {
 		return 0, s.ended
 	}
+	if s.room > 0 && len(s.inbox) >= s.room {
+		return 0, gateway.ErrInboxFull
+	}
 	entry := gateway.Entry{}
 	for _, rec := range records { // as if they were written and read again
 		e := *rec.Event
@@ -129,6 +134,9 @@ func (s *sink) Forget(_ context.Context, before uint64) error {
 	defer s.mu.Unlock()
 	if s.ended != nil {
 		return s.ended
+	}
+	if s.stuck != nil {
+		return s.stuck
 	}
 	s.inbox = slices.DeleteFunc(s.inbox, func(e gateway.Entry) bool { return e.Ticket < before })
 	return nil

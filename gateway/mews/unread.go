@@ -30,7 +30,7 @@ func (d *desk) plans() {
 		consider(e.since)
 		for _, p := range e.pieces {
 			if p.what == updated {
-				consider(d.clock.ours(p.from))
+				consider(earlier(p.from, d.clock.ours(p.from)))
 			}
 		}
 	}

@@ -20,16 +20,17 @@ const (
 // on: it waits for its entity, for the end of a recovery, or behind an earlier
 // event of the same entity.
 type visit struct {
-	record *gateway.Record
-	key    gateway.EntityKey
-	ticket uint64 // of the inbox's entry that it is in
-	number uint64 // in order of arrival
-	ready  bool   // it waits for its entity no more
+	record  *gateway.Record
+	key     gateway.EntityKey
+	arrived time.Time // with the monotonic reading, unless an earlier process left it
+	ticket  uint64    // of the inbox's entry that it is in
+	number  uint64    // in order of arrival
+	ready   bool      // it waits for its entity no more
 }
 
-func newVisit(rec *gateway.Record) *visit {
+func newVisit(rec *gateway.Record, arrived time.Time) *visit {
 	key, _ := rec.Event.Key()
-	return &visit{record: rec, key: key}
+	return &visit{record: rec, key: key, arrived: arrived}
 }
 
 // guest is an entity some of whose events wait at the desk.
@@ -38,12 +39,6 @@ type guest struct {
 	left    int      // all that are not on their way to the log
 	wanting bool     // its entity is being asked for
 	row     *readRow // what a backfill read of it meanwhile; its turn is last
-}
-
-// readRow is a row and the reading that it comes from.
-type readRow struct {
-	row
-	reading
 }
 
 // admit takes a visit in. It is given its entity, where its type has one, and goes
@@ -172,10 +167,7 @@ func (d *desk) inherit(e *gateway.Event) {
 	if d.api == nil || e == nil || !gateway.Lasts(e.Type) {
 		return
 	}
-	if latest := d.sink.Latest(e.Type, e.ID); latest != nil {
-		e.Ticket = max(e.Ticket, latest.Ticket)
+	if last := d.last(d.key(e.Type, e.ID)); last != nil {
+		e.Ticket = max(e.Ticket, last.Ticket)
 	}
 }
-
-// arrived returns when the visit's frame was read.
-func (v *visit) arrived() time.Time { return v.record.Event.Received }
