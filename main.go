@@ -200,6 +200,9 @@ func (s *service) run() error {
 	if err != nil {
 		return errors.Join(err, parts.end())
 	}
+	if err := log.KeepInboxes(s.drain, s.sourceNames()); err != nil {
+		s.logger.Warn("what waits for sources that are no longer configured cannot be dropped", "err", err)
+	}
 	s.revocations.Open(log.Bucket("revocations"))
 	parts.begin(s.verifier.Run)
 	gw := &gateway.Gateway{Log: log, Keeper: log, Inbox: log.Inbox, Hub: s.newHub(log), Sources: s.sources, Keep: s.cfg.Snapshot.Keep}
@@ -219,6 +222,13 @@ func (s *service) run() error {
 	err = errors.Join(err, log.Close(ctx))
 	s.logger.Info("stopped")
 	return err
+}
+
+func (s *service) sourceNames() (names []string) {
+	for _, source := range s.sources {
+		names = append(names, source.Name())
+	}
+	return names
 }
 
 // parts run side by side, each until it is ended. What fails ends all.
@@ -325,11 +335,9 @@ func (s *service) openStreams(ctx context.Context) error {
 }
 
 func (s *service) newHub(log *eventlog.Log) *gateway.Hub {
-	o := gateway.HubOptions{Log: log, State: log, Encode: encode, Logger: s.logger, Registerer: s.registry}
-	for _, source := range s.sources {
-		o.Sources = append(o.Sources, source.Name())
-	}
-	return gateway.NewHub(o)
+	return gateway.NewHub(gateway.HubOptions{
+		Log: log, State: log, Encode: encode, Sources: s.sourceNames(), Logger: s.logger, Registerer: s.registry,
+	})
 }
 
 // encode is the streams' encoder, for a hub that knows nothing of the wire.

@@ -92,7 +92,7 @@ func (a *assembly) tryAdd(m message) error {
 		}
 		return nil
 	}
-	_, base, err := splitInboxSubject(m.header.Get(jetstream.SubjectHeader))
+	base, err := subjectBase(m.header.Get(jetstream.SubjectHeader))
 	if err != nil {
 		return err
 	}
@@ -108,11 +108,14 @@ func (a *assembly) tryAdd(m message) error {
 	return nil
 }
 
-// complete returns the entries that are whole. Others were never put to the end,
-// or are damaged.
-func (a *assembly) complete() []gateway.Entry {
+// complete returns the entries from a ticket on that are whole. Others were never
+// put to the end, or are damaged.
+func (a *assembly) complete(from uint64) []gateway.Entry {
 	var entries []gateway.Entry
 	for _, p := range a.entries {
+		if p.Ticket < from {
+			continue
+		}
 		if p.missing > 0 {
 			a.l.log.Warn("an entry of the inbox is not whole", "ticket", p.Ticket)
 			continue

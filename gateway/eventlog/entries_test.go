@@ -96,7 +96,7 @@ func TestAssembly(t *testing.T) {
 		{Ticket: 1003, Records: []*gateway.Record{record("whole 1"), record("whole 2")}},
 		{Ticket: 1005, Records: []*gateway.Record{record("single")}},
 	}
-	if diff := cmp.Diff(want, a.complete()); diff != "" {
+	if diff := cmp.Diff(want, a.complete(0)); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // maxEpochs bounds the table. Beyond it the oldest two become one: positions
@@ -28,6 +29,10 @@ type epoch struct {
 // It is never changed; what is kept in the file is this.
 type epochs struct {
 	Epochs []epoch `json:"epochs"`
+	// Number is the newest epoch's: higher than those of all before it, though
+	// the clock was set back or the process is begun often, and though the file
+	// was lost or is an old copy, if only the clock went on.
+	Number uint64 `json:"number"`
 	// Closed is the log's last sequence when it was closed properly, absent
 	// while it is open and after a crash.
 	Closed *uint64 `json:"closed,omitempty"`
@@ -58,12 +63,12 @@ func (t *epochs) begin(name string, readable uint64) *epochs {
 		kept[1].First = kept[0].First
 		kept = kept[1:]
 	}
-	return &epochs{Epochs: kept}
+	return &epochs{Epochs: kept, Number: max(t.Number+1, uint64(time.Now().Unix()))}
 }
 
 // close returns the table as it is kept while the log is closed.
 func (t *epochs) close(last uint64) *epochs {
-	return &epochs{Epochs: t.Epochs, Closed: &last}
+	return &epochs{Epochs: t.Epochs, Number: t.Number, Closed: &last}
 }
 
 // least returns the sequence that the log must at least have reached.

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -102,5 +103,19 @@ func TestEpochsAreBounded(t *testing.T) {
 		if got, known := table.resolve(table.of(seq)+"."+strconv.FormatUint(seq, 10), last); !known || got != seq {
 			t.Errorf("position of %d: got %d, known %v", seq, got, known)
 		}
+	}
+}
+
+// TestEpochNumbers begins epochs with the clock right and set back, and without
+// a table.
+func TestEpochNumbers(t *testing.T) {
+	before := uint64(time.Now().Unix())
+	first := (&epochs{}).begin("e0", 0)
+	if first.Number < before || first.Number > before+1000 {
+		t.Errorf("got %d for the first, want the time, %d", first.Number, before)
+	}
+	late := &epochs{Number: before + 1_000_000}
+	if got, want := late.begin("e1", 0).close(0).begin("e2", 0).Number, late.Number+2; got != want {
+		t.Errorf("got %d, want %d", got, want)
 	}
 }

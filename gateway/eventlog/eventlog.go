@@ -61,7 +61,7 @@ type Log struct {
 
 	intake  *intake
 	state   state
-	tickets tickets
+	inboxes inboxes
 	marks   marks
 	more    signal // said when something was stored
 
@@ -105,6 +105,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		lock:    lock,
 		intake:  newIntake(),
 		state:   state{busy: make(chan struct{}, 1)},
+		inboxes: inboxes{by: make(map[string]*inbox)},
 		done:    make(chan struct{}),
 		changed: make(chan struct{}),
 	}
@@ -144,12 +145,13 @@ func (l *Log) openFirst(ctx context.Context) (*session, error) {
 // serve runs the log's goroutines to their end.
 func (l *Log) serve(ctx context.Context, s *session) {
 	defer close(l.done)
-	var watcher sync.WaitGroup
-	watcher.Go(func() { l.watch(ctx) })
+	var others sync.WaitGroup
+	others.Go(func() { l.watch(ctx) })
+	others.Go(func() { l.dropLate(ctx) })
 	w := newWriter(l)
 	w.run(ctx, s)
 	l.stop()
-	watcher.Wait()
+	others.Wait()
 	l.result = l.shutdown(w)
 }
 
@@ -158,6 +160,8 @@ func (l *Log) shutdown(w *writer) error {
 	var errs []error
 	if n := l.intake.pending(); n > 0 {
 		errs = append(errs, fmt.Errorf("%d records were not stored", n))
+	} else {
+		l.dropAll()
 	}
 	if s := l.session(); s != nil {
 		l.leave(s)

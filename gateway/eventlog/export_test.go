@@ -29,10 +29,17 @@ func LimitMessages(ctx context.Context, l *Log, size int32) error {
 	return update(ctx, l, logStream, func(c *jetstream.StreamConfig) { c.MaxMsgSize = size })
 }
 
-// LimitInbox has the inboxes hold no more than size bytes, until the log is
+// BreakPuts takes the connection away over which inboxes are filled.
+func BreakPuts(l *Log) {
+	if s := l.session(); s != nil {
+		s.put.Close()
+	}
+}
+
+// LimitInbox has a source's inbox hold no more than size bytes, until the log is
 // opened anew.
-func LimitInbox(ctx context.Context, l *Log, size int64) error {
-	return update(ctx, l, inboxStream, func(c *jetstream.StreamConfig) { c.MaxBytes = size })
+func LimitInbox(ctx context.Context, l *Log, source string, size int64) error {
+	return update(ctx, l, inboxPrefix+token(source), func(c *jetstream.StreamConfig) { c.MaxBytes = size })
 }
 
 func update(ctx context.Context, l *Log, name string, change func(*jetstream.StreamConfig)) error {

@@ -16,41 +16,51 @@ import (
 )
 
 const (
-	inboxStream   = "INBOX"
-	inboxSubjects = "in.*.*" // source and base, see tickets
+	inboxSubjects = "inbox.*.*" // source and base, see tickets
 
-	// maxInbox bounds the bytes of all inboxes together.
-	maxInbox = 1 << 30
+	// maxInbox bounds the bytes of an inbox.
+	maxInbox = 256 << 20
 	// repeatWindow is how long the stream knows a message again that is stored
-	// once more, after a reopening has swallowed the answer.
-	repeatWindow = time.Minute
-	// fullPause is the pause before a full inbox is tried again.
-	fullPause = 100 * time.Millisecond
+	// once more, its first answer having been lost.
+	repeatWindow = 5 * time.Minute
 
 	partsHeader = "Bellhop-Parts" // on the first message of an entry that has several
 	entryHeader = "Bellhop-Entry" // on the others, the entry's ticket
+
+	deleteAPI = "$JS.API.STREAM.MSG.DELETE."
 )
 
 // inbox is the inbox of one source: entries of one message each or, where that
 // is too small, of several, the first of which has the ticket.
 type inbox struct {
-	l      *Log
-	source string
+	l         *Log
+	source    string
+	stream    string
+	invalid   error // why no stream can have the source's name
+	tickets   tickets
+	forgotten forgotten
 }
 
-// Inbox returns the inbox of a source. All inboxes together hold 1 GiB: while
-// they are full Put waits.
-func (l *Log) Inbox(source string) gateway.Inbox { return &inbox{l, source} }
-
-// Put implements [gateway.Inbox]. It waits while the inbox is full or the log
-// is being opened anew, until ctx ends. Of an entry that it fails to put nothing
-// may be left, or all.
+// Put implements [gateway.Inbox]. Whatever is wrong but a lack of room, it tries
+// until ctx ends, and the entry is there once. Of an entry that it fails to put
+// nothing may be left, or all.
 func (b *inbox) Put(ctx context.Context, records []*gateway.Record) (ticket uint64, err error) {
 	parts, err := pack(records, maxPart)
+	if err == nil {
+		ticket, err = b.putParts(ctx, parts)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("inbox: %w", err)
 	}
+	return ticket, nil
+}
+
+func (b *inbox) putParts(ctx context.Context, parts [][]byte) (ticket uint64, err error) {
+	if b.invalid != nil {
+		return 0, b.invalid
+	}
 	id := rand.Text()
+	var stored []uint64 // sequences
 	for i, part := range parts {
 		m := &nats.Msg{Header: nats.Header{jetstream.MsgIDHeader: {id + strconv.Itoa(i)}}, Data: part}
 		switch {
@@ -59,44 +69,66 @@ func (b *inbox) Put(ctx context.Context, records []*gateway.Record) (ticket uint
 		case len(parts) > 1:
 			m.Header.Set(partsHeader, strconv.Itoa(len(parts)))
 		}
-		t, err := b.store(ctx, m)
+		t, seq, err := b.store(ctx, m)
+		if errors.Is(err, gateway.ErrInboxFull) { // what is there already would take the room that the next try needs
+			return 0, errors.Join(err, b.erase(ctx, stored))
+		}
 		if err != nil {
-			return 0, fmt.Errorf("inbox: %w", err)
+			return 0, err
 		}
 		if i == 0 {
 			ticket = t
 		}
+		stored = append(stored, seq)
 	}
 	return ticket, nil
 }
 
-// store stores a message, waiting for room, and returns its ticket.
-func (b *inbox) store(ctx context.Context, m *nats.Msg) (ticket uint64, err error) {
-	pause := time.NewTicker(fullPause)
-	defer pause.Stop()
-	for {
+// store stores a message and returns its ticket and sequence. Where it remains
+// open whether the message is stored, it is stored again under the same id, until
+// that is clear.
+func (b *inbox) store(ctx context.Context, m *nats.Msg) (ticket, seq uint64, err error) {
+	for pause := firstBackoff; ; pause = min(2*pause, maxBackoff) {
 		err = b.over(ctx, func(s *session) (err error) {
-			ticket, err = b.storeOver(ctx, s, m)
+			ticket, seq, err = b.storeOver(ctx, s, m)
 			return err
 		})
-		if !isFull(err) {
-			return ticket, err
+		switch {
+		case isFull(err):
+			return 0, 0, gateway.ErrInboxFull
+		case err == nil, ctx.Err() != nil, errors.Is(err, gateway.ErrClosed):
+			return ticket, seq, err
 		}
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return 0, fmt.Errorf("full: %w", ctx.Err())
+		b.l.log.Warn("the inbox cannot be written, trying again", "source", b.source, "err", err)
+		if err := sleep(ctx, pause); err != nil {
+			return 0, 0, err
 		}
 	}
 }
 
-func (b *inbox) storeOver(ctx context.Context, s *session, m *nats.Msg) (ticket uint64, err error) {
-	base := b.l.tickets.present()
+func (b *inbox) storeOver(ctx context.Context, s *session, m *nats.Msg) (ticket, seq uint64, err error) {
+	base := b.tickets.present()
 	if m.Subject, err = inboxSubject(b.source, base); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	seq, err := s.store(ctx, m)
-	return base + seq, err
+	if seq, err = s.store(ctx, m); err != nil {
+		return 0, 0, err
+	}
+	b.tickets.gave(base + seq)
+	return base + seq, seq, nil
+}
+
+// erase removes messages by their sequences.
+func (b *inbox) erase(ctx context.Context, seqs []uint64) error {
+	return b.over(ctx, func(s *session) error {
+		for _, seq := range seqs {
+			body := fmt.Appendf(nil, `{"seq":%d,"no_erase":true}`, seq)
+			if _, err := s.store(ctx, &nats.Msg{Subject: deleteAPI + b.stream, Data: body}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // isFull reports whether err is the stream's answer that it has no room.
@@ -105,57 +137,20 @@ func isFull(err error) bool {
 	return ok && answer.Description == server.ErrMaxBytes.Error()
 }
 
-func (s *session) ensureInbox(ctx context.Context) error {
-	opCtx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	return s.check(ctx, "inbox", s.ensure(opCtx, jetstream.StreamConfig{
-		Name:       inboxStream,
-		Subjects:   []string{inboxSubjects},
-		MaxBytes:   maxInbox,
-		Discard:    jetstream.DiscardNew,
-		Duplicates: repeatWindow,
-	}))
-}
-
-// Forget implements [gateway.Inbox].
-func (b *inbox) Forget(ctx context.Context, before uint64) error {
-	err := b.over(ctx, func(s *session) error {
-		for _, base := range b.l.tickets.bases(b.source) {
-			if before <= base+1 {
-				continue
-			}
-			subject, err := inboxSubject(b.source, base)
-			if err != nil {
-				return err
-			}
-			if err := s.purge(ctx, inboxStream, subject, before-base); err != nil {
-				return err
-			}
-			b.l.tickets.forgot(b.source, base, before)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("forget: %w", err)
-	}
-	return nil
-}
-
 // Entries implements [gateway.Inbox]. What cannot be read is passed over.
 func (b *inbox) Entries(ctx context.Context) ([]gateway.Entry, error) {
-	subjects := "in." + token(b.source) + ".*"
 	found := newAssembly(b.l)
 	for next := uint64(1); ; {
 		var page []message
 		err := b.over(ctx, func(s *session) (err error) {
-			page, err = s.matching(ctx, inboxStream, subjects, next)
+			page, err = s.matching(ctx, b.stream, inboxSubjects, next)
 			return err
 		})
 		if err != nil {
 			return nil, fmt.Errorf("entries: %w", err)
 		}
 		if len(page) == 0 {
-			return found.complete(), nil
+			return found.complete(b.forgotten.asked.Load()), nil
 		}
 		for _, m := range page {
 			found.add(m)
@@ -164,15 +159,51 @@ func (b *inbox) Entries(ctx context.Context) ([]gateway.Entry, error) {
 	}
 }
 
-// over calls f with a session that has the inboxes' stream.
+// over calls f with a session that has the inbox's stream.
 func (b *inbox) over(ctx context.Context, f func(*session) error) error {
+	if b.invalid != nil {
+		return b.invalid
+	}
 	return b.l.try(ctx, func(s *session) error {
-		if err := s.ensureInbox(ctx); err != nil {
-			return err
-		}
-		if err := b.l.tickets.learn(ctx, s); err != nil {
+		if err := b.ready(ctx, s); err != nil {
 			return err
 		}
 		return f(s)
 	})
+}
+
+// ready sees to it that the stream is there and that its tickets are known.
+func (b *inbox) ready(ctx context.Context, s *session) error {
+	if b.tickets.knows(s) {
+		return nil
+	}
+	if err := b.ensure(ctx, s); err != nil {
+		return err
+	}
+	st, err := s.stateOf(ctx, b.stream, inboxSubjects)
+	if err != nil {
+		return err
+	}
+	var bases []uint64
+	for subject := range st.Subjects {
+		base, err := subjectBase(subject)
+		if err != nil {
+			return err
+		}
+		bases = append(bases, base)
+	}
+	b.tickets.learn(s, st.Last, bases, b.l.table.Load().Number)
+	return nil
+}
+
+func (b *inbox) ensure(ctx context.Context, s *session) error {
+	opCtx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	return s.check(ctx, "inbox", s.ensure(opCtx, jetstream.StreamConfig{
+		Name:       b.stream,
+		Subjects:   []string{"inbox." + token(b.source) + ".*"},
+		MaxBytes:   maxInbox,
+		Discard:    jetstream.DiscardNew,
+		Duplicates: repeatWindow,
+	}))
 }

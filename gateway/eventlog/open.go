@@ -94,6 +94,9 @@ func (l *Log) begin(ctx context.Context, s *session) error {
 		Clean:    old.Closed != nil || len(old.Epochs) == 0 && st.Last == 0,
 		LostTail: min(st.Last, end.seq) < known || end.seq < st.Last && l.opening.Load() == nil, // later, what was not acknowledged is written again
 	}
+	if prev := l.opening.Load(); prev == nil && !opening.Clean {
+		l.log.Info("the log was not closed properly before", "last", end.seq)
+	}
 	if opening.LostTail {
 		opening.LostFrom = end.at
 		if end.at.IsZero() { // nothing is left; what is older than this had been trimmed anyway

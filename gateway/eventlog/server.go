@@ -91,7 +91,7 @@ func (l *serverLog) say(level slog.Level, format string, v []any) {
 func (l *serverLog) Noticef(format string, v ...any) { l.say(slog.LevelDebug, format, v) }
 func (l *serverLog) Debugf(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
 func (l *serverLog) Tracef(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.say(slog.LevelWarn, format, v) }
+func (l *serverLog) Warnf(format string, v ...any)   { l.say(slog.LevelDebug, format, v) } // of each unclean stop, several
 func (l *serverLog) Errorf(format string, v ...any)  { l.say(slog.LevelWarn, format, v) }
 
 func (l *serverLog) Fatalf(format string, v ...any) {

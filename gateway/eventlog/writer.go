@@ -69,14 +69,20 @@ func (w *writer) reopen(ctx context.Context, s *session) *session {
 // wait sleeps for up to the backoff and doubles it. It reports whether ctx goes
 // on.
 func (w *writer) wait(ctx context.Context) bool {
-	t := time.NewTimer(rand.N(w.backoff))
-	defer t.Stop()
+	d := rand.N(w.backoff)
 	w.backoff = min(2*w.backoff, maxBackoff)
+	return sleep(ctx, d) == nil
+}
+
+// sleep waits for d, or returns why ctx ended before.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
+		return nil
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	}
 }
 

@@ -75,6 +75,7 @@ type desk struct {
 	fetches  map[string]*fetch      // by type
 	recent   memory[readRow]        // what was read last, for events that came before but are taken after
 	buried   memory[*gateway.Event] // the tombstones that were logged last
+	large    memory[time.Time]      // the versions of rows that were announced as too large
 	settling settling
 	recovery *recovery // nil when there is none
 	errands  []*errand
@@ -239,6 +240,9 @@ func (d *desk) setAlarm() {
 	if r := d.recovery; r != nil {
 		consider(r.patience())
 	}
+	if d.holding() {
+		consider(d.recovery.begun.Add(holdMost))
+	}
 	if d.trusted.on.Load() {
 		d.considerReads(consider)
 	}
@@ -307,7 +311,7 @@ func (d *desk) waits(e *gateway.Event) bool {
 	if d.fetches[e.Type] == nil {
 		return false // the API has none of these
 	}
-	return d.enriches(e.Type) || d.recovery != nil || d.guests[d.key(e.Type, e.ID)] != nil
+	return d.enriches(e.Type) || d.holding() || d.guests[d.key(e.Type, e.ID)] != nil
 }
 
 // opened begins to make up for what was not heard before a socket stood, or

@@ -2,6 +2,9 @@ package mews
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -122,9 +125,20 @@ func (d *desk) endErrand(ctx context.Context, e *errand) {
 		return
 	case e.kind == errandLoad:
 		d.log.Info("present state loaded", "rows", e.tally.rows, "logged", e.tally.logged)
+		d.doubt(e)
 		d.start(ctx, d.keepLoaded)
 	}
 	d.cancel(e)
+}
+
+// doubt has those rooms read by their ids that are known, and were not among all
+// that are active.
+func (d *desk) doubt(load *errand) {
+	for _, e := range d.sink.Present(typeResource) {
+		if key, _ := e.Key(); !load.tally.seen[key] {
+			d.settleLater(key, e.ID)
+		}
+	}
 }
 
 func (d *desk) cancel(e *errand) {
@@ -146,8 +160,14 @@ func (d *desk) loadAnew(ctx context.Context) {
 }
 
 func (d *desk) keepLoaded(ctx context.Context) {
-	now := []byte(time.Now().UTC().Format(time.RFC3339))
-	_ = d.insist(ctx, "note", func() error { return d.sink.KeepNote(ctx, d.name, gateway.NoteLoaded, now) })
+	_ = d.insist(ctx, "note", func() error { return d.sink.KeepNote(ctx, d.name, gateway.NoteLoaded, d.loadedWith()) })
+}
+
+// loadedWith is what the note says of a load: which members entities have in it.
+func (s *Source) loadedWith() []byte {
+	said, _ := json.Marshal(s.fields) // maps of strings cannot fail; their keys are sorted
+	digest := sha256.Sum256(said)
+	return []byte(hex.EncodeToString(digest[:]))
 }
 
 // find returns the last errand of a kind that was planned, nil for none.
@@ -179,7 +199,7 @@ func (d *desk) load() {
 	for from, end := at.Add(-d.keep), at.Add(d.horizon); from.Before(end); from = from.Add(loadWindow) {
 		pieces = append(pieces, piece{typeReservation, colliding, span{from, earlier(from.Add(loadWindow), end)}})
 	}
-	d.plan(&errand{kind: errandLoad, pieces: pieces, due: now})
+	d.plan(&errand{kind: errandLoad, pieces: pieces, due: now, tally: tally{seen: make(map[gateway.EntityKey]bool)}})
 }
 
 // echo reads the time around a socket's opening once more when what was said then

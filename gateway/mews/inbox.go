@@ -111,8 +111,7 @@ func (r *run) forget(ctx context.Context, forgotten uint64) (_ uint64, done bool
 // logged last of an entity which events are still to be logged. Waited says that
 // there was no room at first.
 func (d *desk) shelve(ctx context.Context, visits []*visit) (waited bool, err error) {
-	for len(visits) > 0 {
-		round, rest := oneOfEach(visits)
+	for _, round := range rounds(visits) {
 		records := make([]*gateway.Record, len(round))
 		for i, v := range round {
 			records[i] = v.record
@@ -126,7 +125,6 @@ func (d *desk) shelve(ctx context.Context, visits []*visit) (waited bool, err er
 			v.ticket, v.record.Event.Ticket = ticket, ticket
 		}
 		d.tickets.add(ticket, len(round))
-		visits = rest
 	}
 	return waited, nil
 }
@@ -154,18 +152,17 @@ func (d *desk) put(ctx context.Context, records []*gateway.Record) (ticket uint6
 	}
 }
 
-// oneOfEach splits visits into the first of each entity and the others.
-func oneOfEach(visits []*visit) (first, others []*visit) {
-	seen := make(map[gateway.EntityKey]bool, len(visits))
+// rounds deals visits out: the first of each entity, the second of each, and so on.
+func rounds(visits []*visit) (dealt [][]*visit) {
+	had := make(map[gateway.EntityKey]int, len(visits))
 	for _, v := range visits {
-		if seen[v.key] {
-			others = append(others, v)
-		} else {
-			seen[v.key] = true
-			first = append(first, v)
+		n := had[v.key]
+		if had[v.key]++; n == len(dealt) {
+			dealt = append(dealt, nil)
 		}
+		dealt[n] = append(dealt[n], v)
 	}
-	return first, others
+	return dealt
 }
 
 // takeBack takes what an earlier process left in the inbox, but for what it had

@@ -211,3 +211,42 @@ func TestLagIsSettled(t *testing.T) {
 		}
 	})
 }
+
+// A load finds a room that was closed, of which neither the socket nor the list of
+// active rooms says anything.
+func TestLoadFindsWhatHasGone(t *testing.T) {
+	inHouse(t, simulator.Options{Rooms: 40}, func(t *testing.T, h *house) {
+		s := h.listen(h.options())
+		settle(5 * time.Minute)
+		closed := h.idleRoom()
+		if err := h.DeactivateRoom(h.room(closed)); err != nil {
+			t.Fatal(err)
+		}
+		settle(5 * time.Minute)
+		if h.to.Latest("Resource", h.room(closed)) == nil {
+			t.Fatal("the room has gone by itself: this is no test of a load")
+		}
+		s.Load()
+		settle(5 * time.Minute)
+		if e := h.to.Latest("Resource", h.room(closed)); e != nil {
+			t.Errorf("after the load there is still %+v", e)
+		}
+	})
+}
+
+// With other members to be had of entities, the state is loaded with them.
+func TestOtherFieldsLoadThePresentState(t *testing.T) {
+	inHouse(t, simulator.Options{}, func(t *testing.T, h *house) {
+		h.listen(h.options())
+		settle(5 * time.Minute)
+		h.stop()
+		if e := h.to.Latest("Resource", h.room(1)); e == nil || e.Entity != nil {
+			t.Fatalf("without a list there is %+v", e)
+		}
+		h.listen(h.enriching())
+		settle(5 * time.Minute)
+		if e := h.to.Latest("Resource", h.room(1)); !strings.Contains(string(e.Entity), `"Name"`) {
+			t.Errorf("with a list the entity is %s", e.Entity)
+		}
+	})
+}

@@ -26,6 +26,8 @@ type reading struct {
 type tally struct {
 	rows, logged int
 	last         time.Time // when rows came
+	// seen are the entities of the rows; nil where nobody asks.
+	seen map[gateway.EntityKey]bool
 }
 
 // decision is what becomes of a row.
@@ -144,6 +146,9 @@ func (d *desk) last(key gateway.EntityKey) *gateway.Event {
 // which events wait waits behind them.
 func (d *desk) merge(r row, from reading) {
 	key := d.key(r.typ, r.id)
+	if from.tally != nil && from.tally.seen != nil {
+		from.tally.seen[key] = true
+	}
 	if g := d.guests[key]; g != nil {
 		if g.row == nil || !r.updated.Before(g.row.updated) {
 			g.row = &readRow{r, from}
@@ -157,6 +162,10 @@ func (d *desk) merge(r row, from reading) {
 	}
 	d.know(r, from.begun)
 	e := d.eventOf(r, time.Now())
+	if len(e.Object) > gateway.MaxObject {
+		d.tooLarge(r, key, e.Received)
+		return
+	}
 	last := d.last(key)
 	switch d.decide(r, e, last, from) {
 	case buryRow:
@@ -174,4 +183,15 @@ func (d *desk) merge(r row, from reading) {
 	case settleRow:
 		d.settleLater(key, r.id)
 	}
+}
+
+// tooLarge announces, once for each version, a row of which no event can be made.
+func (d *desk) tooLarge(r row, key gateway.EntityKey, now time.Time) {
+	if said, ok := d.large.get(key); ok && said.Equal(r.updated) {
+		return
+	}
+	d.large.put(key, r.updated)
+	d.numbers++
+	gap := d.gapOf([]string{r.typ}, now, now, gateway.GapSize)
+	d.out = append(d.out, outgoing{record: gap, number: d.numbers})
 }

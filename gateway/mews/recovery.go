@@ -12,8 +12,12 @@ import (
 const (
 	// giveUpAfter is how long a recovery goes on without anything being read.
 	giveUpAfter = 2 * time.Minute
-	maxMissed   = 16             // spans that are announced one by one
-	maxPiece    = 24 * time.Hour // of updates, read at one go
+	// holdMost is how long live events wait for the end of a recovery. One that
+	// takes longer goes on beside them: boards that stand still are worse than
+	// changes of the past that come among those of the present.
+	holdMost  = 2 * time.Minute
+	maxMissed = 16             // spans that are announced one by one
+	maxPiece  = 24 * time.Hour // of updates, read at one go
 )
 
 // rowTypes are the types of which the API has the present state, in the order in
@@ -30,6 +34,8 @@ func (s *Source) goneTypes() []string {
 // recovery is the making up for what was not heard. While it is under way live
 // events of the types that it reads are held.
 type recovery struct {
+	begun    time.Time
+	flowing  bool               // live events are held no more
 	missed   spans              // by our clock
 	since    time.Time          // from when on it reads, by our clock
 	releases []func()           // let the confirmed moment pass
@@ -54,7 +60,7 @@ func (d *desk) recover(o *opening) {
 	r := d.recovery
 	if r == nil {
 		r = &recovery{
-			since: from, todo: make(map[string]spans), failed: make(map[string][]piece), refused: make(map[string]bool),
+			begun: now, since: from, todo: make(map[string]spans), failed: make(map[string][]piece), refused: make(map[string]bool),
 			success: now, due: now, stop: func() {},
 		}
 		d.recovery = r
@@ -102,6 +108,11 @@ func (d *desk) startRecovery(ctx context.Context, now time.Time) error {
 	r := d.recovery
 	if r == nil {
 		return nil
+	}
+	if d.holding() && now.Sub(r.begun) >= holdMost {
+		r.flowing = true
+		d.release()
+		return d.flush(ctx)
 	}
 	if !now.Before(r.patience()) {
 		r.giveUp()

@@ -1,6 +1,7 @@
 package mews
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -121,7 +122,7 @@ func (r *run) recallOnce(ctx context.Context) (kept time.Time, err error) {
 		if err := r.recallUnread(ctx); err != nil {
 			return kept, err
 		}
-		r.enterprise, r.loaded = string(enterprise), loaded != nil || !r.backfill
+		r.enterprise, r.loaded = string(enterprise), bytes.Equal(loaded, r.loadedWith()) || !r.backfill
 	}
 	return r.sink.Confirmed(ctx, r.name)
 }

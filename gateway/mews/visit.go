@@ -68,7 +68,7 @@ func (d *desk) advance(g *guest) {
 	ready := g.line[:n]
 	g.line = g.line[n:]
 	for _, v := range ready {
-		if d.recovery != nil {
+		if d.holding() {
 			d.held = append(d.held, v)
 		} else {
 			d.dispatch(v)
@@ -92,6 +92,9 @@ func (d *desk) dispatch(v *visit) {
 		d.due = append(d.due, *g.row)
 	}
 }
+
+// holding reports whether live events wait for the end of a recovery.
+func (d *desk) holding() bool { return d.recovery != nil && !d.recovery.flowing }
 
 // release lets all go that were held.
 func (d *desk) release() {
