@@ -71,7 +71,7 @@ func (d *desk) attend(g *guest, r row, begun time.Time) {
 		} else {
 			d.metrics.enriched(e.Type, enriched, time.Since(v.arrived))
 			if !r.updated.IsZero() && r.updated.Before(d.clock.at(e.Received).Add(-staleBy)) {
-				d.settleLater(v.key, e.ID)
+				d.settleLater(v.key, e.ID, e.Received)
 			}
 		}
 	}
@@ -83,7 +83,7 @@ func (d *desk) goWithout(v *visit, why enrichment) {
 	v.ready = true
 	d.metrics.enriched(e.Type, why, time.Since(v.arrived))
 	if why == late {
-		d.settleLater(v.key, e.ID)
+		d.settleLater(v.key, e.ID, e.Received)
 	}
 }
 

@@ -136,7 +136,7 @@ func (d *desk) endErrand(ctx context.Context, e *errand) {
 func (d *desk) doubt(load *errand) {
 	for _, e := range d.sink.Present(typeResource) {
 		if key, _ := e.Key(); !load.tally.seen[key] {
-			d.settleLater(key, e.ID)
+			d.settleLater(key, e.ID, load.made)
 		}
 	}
 }

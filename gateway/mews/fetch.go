@@ -132,8 +132,9 @@ func (d *desk) follow(f *fetch, w want, begun time.Time, err error) {
 	key := d.key(f.typ, w.id)
 	if w.guest == nil {
 		if err != nil && !forbids(err) && !errors.Is(err, errRefused) {
-			d.settleLater(key, w.id)
+			d.settleLater(key, w.id, d.settling.since)
 		}
+		d.settling.settled()
 		return
 	}
 	g := w.guest

@@ -181,7 +181,11 @@ func (d *desk) merge(r row, from reading) {
 			from.tally.logged++
 		}
 	case settleRow:
-		d.settleLater(key, r.id)
+		since := from.begun
+		if !r.updated.IsZero() {
+			since = earlier(since, d.clock.ours(r.updated))
+		}
+		d.settleLater(key, r.id, since)
 	}
 }
 

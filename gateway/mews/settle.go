@@ -16,6 +16,9 @@ const maxSettling = 100_000
 type settling struct {
 	line []settlement
 	in   map[gateway.EntityKey]bool
+
+	open  int       // how many there are, those that are being read included
+	since time.Time // from when on a process that knows nothing of them has to read what was updated; zero for none
 }
 
 type settlement struct {
@@ -24,8 +27,9 @@ type settlement struct {
 	due time.Time
 }
 
-// settleLater has an entity read again.
-func (d *desk) settleLater(key gateway.EntityKey, id string) {
+// settleLater has an entity read again, of which something was said or updated at
+// since.
+func (d *desk) settleLater(key gateway.EntityKey, id string, since time.Time) {
 	s := &d.settling
 	if s.in[key] || len(s.line) == maxSettling {
 		return
@@ -35,6 +39,16 @@ func (d *desk) settleLater(key gateway.EntityKey, id string) {
 	}
 	s.in[key] = true
 	s.line = append(s.line, settlement{key, id, time.Now().Add(d.settle)})
+	if s.open++; s.open == 1 || since.Before(s.since) {
+		s.since = since
+	}
+}
+
+// settled says that one of them has been read.
+func (s *settling) settled() {
+	if s.open--; s.open == 0 {
+		s.since = time.Time{}
+	}
 }
 
 // settleAll has the entities of events read again: while these waited for room,
@@ -42,7 +56,7 @@ func (d *desk) settleLater(key gateway.EntityKey, id string) {
 func (d *desk) settleAll(records []*gateway.Record) {
 	for _, rec := range records {
 		if e := rec.Event; e != nil && d.fetches[e.Type] != nil {
-			d.settleLater(d.key(e.Type, e.ID), e.ID)
+			d.settleLater(d.key(e.Type, e.ID), e.ID, e.Received)
 		}
 	}
 }

@@ -23,9 +23,7 @@ func (d *desk) plans() {
 	if d.recovery != nil {
 		consider(d.recovery.since)
 	}
-	if due := d.settling.due(); !due.IsZero() {
-		consider(due.Add(-2 * d.settle))
-	}
+	consider(d.settling.since)
 	for _, e := range d.errands {
 		consider(e.since)
 		for _, p := range e.pieces {
