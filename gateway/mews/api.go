@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -231,21 +230,4 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// apiAddress returns the address below which the operations are. No error repeats
-// base: a user's password or a token may stand in it.
-func apiAddress(base string) (string, error) {
-	u, err := url.Parse(base)
-	switch {
-	case err != nil:
-		return "", errors.New("not a URL")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return "", errors.New("neither http nor https")
-	case u.Hostname() == "":
-		return "", errors.New("no host")
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", errors.New("more than host and path")
-	}
-	return u.JoinPath("api", "connector", "v1").String() + "/", nil
 }

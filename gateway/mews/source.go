@@ -257,21 +257,39 @@ func Addresses(environment string) (socket, api string, err error) {
 	return "", "", fmt.Errorf("environment %q is neither demo nor production", environment)
 }
 
-// socketAddress returns the address of the socket's endpoint below base. No
-// error repeats base: a user's password or a token may stand in it.
+// socketAddress returns the address of the socket's endpoint below base.
 func socketAddress(base string) (string, error) {
+	u, err := baseAddress(base, "ws", "wss")
+	if err != nil {
+		return "", err
+	}
+	return u.JoinPath("ws", "connector").String(), nil
+}
+
+// apiAddress returns the address below which the API's operations are.
+func apiAddress(base string) (string, error) {
+	u, err := baseAddress(base, "http", "https")
+	if err != nil {
+		return "", err
+	}
+	return u.JoinPath("api", "connector", "v1").String() + "/", nil
+}
+
+// baseAddress reads an address of one of two schemes. No error repeats it: a
+// user's password or a token may stand in it.
+func baseAddress(base, plain, secure string) (*url.URL, error) {
 	u, err := url.Parse(base)
 	switch {
 	case err != nil:
-		return "", errors.New("not a URL")
-	case u.Scheme != "ws" && u.Scheme != "wss":
-		return "", errors.New("neither ws nor wss")
+		return nil, errors.New("not a URL")
+	case u.Scheme != plain && u.Scheme != secure:
+		return nil, fmt.Errorf("neither %s nor %s", plain, secure)
 	case u.Hostname() == "":
-		return "", errors.New("no host")
+		return nil, errors.New("no host")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", errors.New("more than host and path")
+		return nil, errors.New("more than host and path")
 	}
-	return u.JoinPath("ws", "connector").String(), nil
+	return u, nil
 }
 
 // checkToken refuses what a cookie's value cannot hold (RFC 6265, section
