@@ -158,9 +158,10 @@ async function start() {
     const url = `events?${new URLSearchParams({ source, snapshot: true, as: 'message' })}`;
     link = new Supervisor({ url, role: roles[0], session, page });
     link.start();
-  } catch {
-    page.link('connecting', 'the demo’s hotel cannot be read');
-    setTimeout(start, 3000 + Math.random() * 3000);
+  } catch (err) {
+    const other = err.message.endsWith(': 404'); // of bellhop serve
+    page.link('connecting', other ? 'these pages show the demo’s hotel, and this gateway is not the demo’s' : 'the demo’s hotel cannot be read');
+    if (!other) setTimeout(start, 3000 + Math.random() * 3000);
   }
 }
 
