@@ -57,11 +57,6 @@ type Hub struct {
 	snapshots snapshots
 }
 
-type feedKey struct {
-	view    string
-	variant Variant
-}
-
 // HubOptions are what a [Hub] is made of.
 type HubOptions struct {
 	Log        Log
@@ -176,13 +171,6 @@ func (h *Hub) Loaded() <-chan struct{} { return h.loaded }
 // Head returns the sequence of the last record that all feeds have been given.
 func (h *Hub) Head() uint64 { return h.head.Load() }
 
-// Feeds returns how many feeds there are.
-func (h *Hub) Feeds() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.feeds)
-}
-
 // dispatch links a record's frames to the feeds that show it.
 func (h *Hub) dispatch(rec *Record) {
 	h.mu.Lock()
@@ -265,73 +253,6 @@ func (h *Hub) gathered() {
 	h.wakeLocked()
 }
 
-// sweep ends feeds that nobody came back to.
-func (h *Hub) sweep(stop <-chan struct{}) {
-	tick := time.NewTicker(feedLife / 4)
-	defer tick.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case now := <-tick.C:
-			h.mu.Lock()
-			for key, f := range h.feeds {
-				if f.streams == 0 && now.Sub(f.left) >= feedLife {
-					h.dropLocked(key, f)
-				}
-			}
-			h.snapshots.sweep(now)
-			h.mu.Unlock()
-		}
-	}
-}
-
-// dropLocked ends a feed without streams.
-func (h *Hub) dropLocked(key feedKey, f *Feed) {
-	delete(h.feeds, key)
-	h.index.remove(f)
-	if f.idle {
-		h.idle--
-	}
-}
-
-// feedLocked returns the feed of a subscription, a new one where there is none.
-func (h *Hub) feedLocked(sub *Subscription, v Variant) *Feed {
-	key := feedKey{sub.view, v}
-	f := h.feeds[key]
-	if f == nil {
-		f = newFeed(sub, v)
-		h.feeds[key] = f
-		h.index.add(f)
-	}
-	return f
-}
-
-// join puts a stream that has been given everything up to seq into its feed. It
-// returns the records that it must be given before it follows its cursor, and
-// false when the ring no longer reaches back to seq. A position that another
-// gateway gave may be ahead of this one's head; the stream then passes over what
-// is new here only.
-func (h *Hub) join(s *Stream, seq uint64) ([]*Record, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	missed, ok := h.ring.after(seq)
-	if !ok {
-		return nil, false
-	}
-	s.feed = h.feedLocked(s.sub, s.variant)
-	s.sub = s.feed.sub // the same in meaning: one for all of them
-	s.feed.streams++
-	if s.feed.idle {
-		s.feed.idle = false
-		h.idle--
-	}
-	s.from = seq
-	s.cursor.Store(s.feed.tail.Load())
-	s.changed = h.sources.changed(s.sub, s.told)
-	return missed, true
-}
-
 // readOlder reads a page of the log, a few readers at a time.
 func (h *Hub) readOlder(ctx context.Context, after uint64) ([]*Record, error) {
 	select {
@@ -355,60 +276,4 @@ func (h *Hub) floor() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.ring.floor
-}
-
-func (h *Hub) leave(s *Stream) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	s.unwatchLocked()
-	f := s.feed
-	if f.streams--; f.streams > 0 {
-		return
-	}
-	if h.idle >= maxIdleFeeds {
-		h.dropLocked(feedKey{f.sub.view, f.variant}, f)
-		return
-	}
-	f.left, f.idle = time.Now(), true
-	h.idle++
-}
-
-// Statuses returns the state of all sources, in the order of the configuration.
-func (h *Hub) Statuses() []Status {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.sources.all()
-}
-
-// Report takes what a source says of itself; see [Sink].
-func (h *Hub) Report(status Status) {
-	h.change(func(s *sources, now time.Time) { s.report(status, now) })
-}
-
-// LogTrouble says whether the log can be written. While it cannot, no source is
-// live.
-func (h *Hub) LogTrouble(trouble bool) {
-	h.change(func(s *sources, now time.Time) { s.logTrouble(trouble, now) })
-}
-
-// change applies f and tells the feeds of every source whose state it changed.
-func (h *Hub) change(f func(*sources, time.Time)) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	before := h.sources.all()
-	f(&h.sources, time.Now())
-	for i, now := range h.sources.all() {
-		if now.State == before[i].State && now.Reason == before[i].Reason {
-			continue
-		}
-		now.Backfill = nil
-		data := h.encode(nil, 0, "", nameSource, marshal(now))
-		for _, feed := range h.feeds {
-			if feed.sub.Shows(now.Source) {
-				feed.append(data, 0, time.Time{})
-				h.touchLocked(feed)
-			}
-		}
-	}
-	h.wakeLocked()
 }

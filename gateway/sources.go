@@ -89,3 +89,43 @@ func (s *sources) changed(sub *Subscription, told []Status) []Status {
 		})
 	})
 }
+
+// Statuses returns the state of all sources, in the order of the configuration.
+func (h *Hub) Statuses() []Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.sources.all()
+}
+
+// Report takes what a source says of itself; see [Sink].
+func (h *Hub) Report(status Status) {
+	h.change(func(s *sources, now time.Time) { s.report(status, now) })
+}
+
+// LogTrouble says whether the log can be written. While it cannot, no source is
+// live.
+func (h *Hub) LogTrouble(trouble bool) {
+	h.change(func(s *sources, now time.Time) { s.logTrouble(trouble, now) })
+}
+
+// change applies f and tells the feeds of every source whose state it changed.
+func (h *Hub) change(f func(*sources, time.Time)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.sources.all()
+	f(&h.sources, time.Now())
+	for i, now := range h.sources.all() {
+		if now.State == before[i].State && now.Reason == before[i].Reason {
+			continue
+		}
+		now.Backfill = nil
+		data := h.encode(nil, 0, "", nameSource, marshal(now))
+		for _, feed := range h.feeds {
+			if feed.sub.Shows(now.Source) {
+				feed.append(data, 0, time.Time{})
+				h.touchLocked(feed)
+			}
+		}
+	}
+	h.wakeLocked()
+}
