@@ -15,14 +15,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -475,7 +473,7 @@ func (c demoCommand) Run(p *program) error {
 
 	upstream, stop := context.WithCancel(context.Background())
 	var simulating errgroup.Group
-	simulating.Go(func() error { return simulate(upstream, hotels, listener) })
+	simulating.Go(func() error { return hotels.Serve(upstream, listener) })
 	shown := newDemo(cfg, hotel)
 	shown.Speed = c.Speed * 60
 	err = p.serve(cfg, &demo{shown, listener.Addr()})
@@ -639,7 +637,7 @@ func (c simulateCommand) Run(p *program) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--quirks: %w", err)}
 	}
-	refusal, err := parseRefusal(c.BadTokens)
+	refusal, err := simulator.ParseRefusal(c.BadTokens)
 	if err != nil {
 		return usageError{fmt.Errorf("--bad-tokens: %w", err)}
 	}
@@ -654,21 +652,7 @@ func (c simulateCommand) Run(p *program) error {
 	for _, h := range hotels.Hotels() {
 		fmt.Fprintf(p.stdout, "%s: client token %s, access token %s\n", h.Name(), simulator.ClientToken, h.AccessToken())
 	}
-	return simulate(p.drain, hotels, listener)
-}
-
-// parseRefusal reads an HTTP status, or "close" for a socket that is accepted and
-// closed for violating a policy.
-func parseRefusal(text string) (simulator.Refusal, error) {
-	const reason, violation = "Invalid tokens.", 1008 // RFC 6455, 7.4.1
-	if text == "close" {
-		return simulator.Refusal{Close: violation, Reason: reason}, nil
-	}
-	status, err := strconv.Atoi(text)
-	if err != nil || status == 0 {
-		return simulator.Refusal{}, errors.New("want an HTTP status, or close")
-	}
-	return simulator.Refusal{Status: status, Reason: reason}, nil
+	return hotels.Serve(p.drain, listener)
 }
 
 // openSimulator makes the simulator that flags ask for, and listens for it. A 0
@@ -683,22 +667,6 @@ func openSimulator(address string, o simulator.Options) (*simulator.Simulator, n
 	}
 	listener, err := net.Listen("tcp", address)
 	return hotels, listener, err
-}
-
-// simulate serves the simulated hotels at l until ctx ends.
-func simulate(ctx context.Context, hotels *simulator.Simulator, l net.Listener) error {
-	server := &http.Server{Handler: hotels.Handler(), ReadHeaderTimeout: closeTimeout}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return hotels.Run(ctx) })
-	group.Go(func() error {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
-	<-ctx.Done()
-	server.Close()
-	return group.Wait()
 }
 
 // errLater is said of what the command line and the configuration know already.

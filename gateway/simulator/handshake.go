@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,20 @@ type Refusal struct {
 	Reason     string `json:"reason"`     // of the close frame, or the body of the HTTP answer
 	Mute       bool   `json:"mute"`       // accept, then never say anything
 	Connects   int    `json:"connects"`   // how many are refused; 0 means all, until told otherwise. Not for bad tokens
+}
+
+// ParseRefusal reads the form of a command line: an HTTP status, or "close" for a
+// socket that is accepted and closed for violating a policy.
+func ParseRefusal(text string) (Refusal, error) {
+	const reason = "Invalid tokens."
+	if text == "close" {
+		return Refusal{Close: websocket.ClosePolicyViolation, Reason: reason}, nil
+	}
+	status, err := strconv.Atoi(text)
+	if err != nil || status == 0 {
+		return Refusal{}, errors.New("want an HTTP status, or close")
+	}
+	return Refusal{Status: status, Reason: reason}, nil
 }
 
 func (r Refusal) active() bool { return r.Status != 0 || r.Close != 0 || r.Mute }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -26,6 +27,9 @@ const (
 
 // shutdownWait is how long sockets have to say goodbye when Run ends.
 const shutdownWait = 3 * time.Second
+
+// readHeaderTimeout bounds how long a request's head may take to come.
+const readHeaderTimeout = 10 * time.Second
 
 // Options say what to simulate. The zero value is one hotel of 48 rooms in
 // which something happens every second or two.
@@ -160,6 +164,25 @@ func (s *Simulator) Handler() http.Handler {
 			s.serveAPI(w, r)
 		}
 	})
+}
+
+// Serve runs the simulator and serves its handler at l, until ctx ends or one of
+// the two fails. It closes l.
+func (s *Simulator) Serve(ctx context.Context, l net.Listener) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: readHeaderTimeout}
+	served := make(chan error, 1)
+	go func() {
+		defer stop()
+		served <- server.Serve(l)
+	}()
+	err := s.Run(ctx) // its end closes the sockets
+	err = errors.Join(err, server.Close())
+	if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
+		err = errors.Join(err, failed)
+	}
+	return err
 }
 
 // Run lets the hotels' time pass until ctx ends; then it closes all sockets
