@@ -34,7 +34,7 @@ func listen(ctx context.Context, address string, writeTimeout time.Duration) (ne
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		return listenUnix(ctx, path)
 	}
-	config := net.ListenConfig{Control: socketControl(writeTimeout)}
+	config := net.ListenConfig{Control: socketControl(writeTimeout), KeepAlive: keepAlive}
 	return config.Listen(ctx, "tcp", address)
 }
 

@@ -1,8 +1,8 @@
 package web
 
 import (
-	"container/list"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +31,9 @@ type openStream struct {
 	mu   sync.Mutex
 	wire wire // what its blocks are written to, while a goroutine does; guarded by mu
 
-	element *list.Element // its place among the subject's; guarded by the registry
+	// Guarded by the registry.
+	place        int         // in its streams
+	older, newer *openStream // of the same subject
 }
 
 // attach says what the stream's blocks are written to, and takes it back with nil
@@ -64,23 +66,24 @@ func (o *openStream) lag() uint64 {
 // A subject is who a token speaks of; subjects count for each issuer.
 type subject struct{ issuer, name string }
 
+// own are a subject's open streams, a list through their older and newer.
+type own struct {
+	oldest, newest *openStream
+	count          int
+}
+
 // A registry holds all open streams and counts them against the limits.
 type registry struct {
 	limits Limits
 
 	mu        sync.Mutex
-	streams   map[*openStream]struct{}
-	subjects  map[subject]*list.List // of *openStream, the oldest first
+	streams   []*openStream // in no order
+	subjects  map[subject]own
 	addresses map[netip.Prefix]int
 }
 
 func newRegistry(l Limits) *registry {
-	return &registry{
-		limits:    l,
-		streams:   make(map[*openStream]struct{}),
-		subjects:  make(map[subject]*list.List),
-		addresses: make(map[netip.Prefix]int),
-	}
+	return &registry{limits: l, subjects: make(map[subject]own), addresses: make(map[netip.Prefix]int)}
 }
 
 // add takes in a stream, or says why not. A subject that has as many as it may
@@ -104,23 +107,49 @@ func (g *registry) add(s *openStream) *problem {
 	case len(g.streams) >= g.limits.Streams:
 		return new(problemBusy("the gateway has as many streams open as it may"))
 	}
-	if g.subjects[who] == nil {
-		g.subjects[who] = list.New()
-	}
-	s.element = g.subjects[who].PushBack(s)
-	g.streams[s] = struct{}{}
+	s.place = len(g.streams)
+	g.streams = append(g.streams, s)
+	g.subjects[who] = g.subjects[who].with(s)
 	g.addresses[address]++
 	return nil
+}
+
+// with returns the list with s as the newest.
+func (l own) with(s *openStream) own {
+	if l.count++; l.newest == nil {
+		l.oldest, l.newest = s, s
+		return l
+	}
+	s.older, l.newest.newer = l.newest, s
+	l.newest = s
+	return l
+}
+
+// without returns the list without s, which is one of it.
+func (l own) without(s *openStream) own {
+	l.count--
+	if s.older != nil {
+		s.older.newer = s.newer
+	} else {
+		l.oldest = s.newer
+	}
+	if s.newer != nil {
+		s.newer.older = s.older
+	} else {
+		l.newest = s.older
+	}
+	s.older, s.newer = nil, nil
+	return l
 }
 
 // replacedLocked returns the stream that has to go for another one of the
 // subject, nil when the subject may have one more.
 func (g *registry) replacedLocked(who subject) *openStream {
-	own := g.subjects[who]
-	if own == nil || g.limits.PerSubject == 0 || own.Len() < g.limits.PerSubject {
+	l := g.subjects[who]
+	if g.limits.PerSubject == 0 || l.count < g.limits.PerSubject {
 		return nil
 	}
-	return own.Front().Value.(*openStream)
+	return l.oldest
 }
 
 // remove takes out a stream; it may have been taken out before.
@@ -131,13 +160,16 @@ func (g *registry) remove(s *openStream) {
 }
 
 func (g *registry) removeLocked(s *openStream) {
-	if _, ok := g.streams[s]; !ok {
+	if s.place >= len(g.streams) || g.streams[s.place] != s {
 		return
 	}
-	delete(g.streams, s)
+	last := len(g.streams) - 1
+	g.streams[s.place], g.streams[last].place = g.streams[last], s.place
+	g.streams[last] = nil
+	g.streams = g.streams[:last]
 	who := subject{s.token.Issuer, s.token.Subject}
-	if own := g.subjects[who]; own.Len() > 1 {
-		own.Remove(s.element)
+	if l := g.subjects[who].without(s); l.count > 0 {
+		g.subjects[who] = l
 	} else {
 		delete(g.subjects, who)
 	}
@@ -151,11 +183,7 @@ func (g *registry) removeLocked(s *openStream) {
 func (g *registry) all() []*openStream {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	out := make([]*openStream, 0, len(g.streams))
-	for s := range g.streams {
-		out = append(out, s)
-	}
-	return out
+	return slices.Clone(g.streams)
 }
 
 func (g *registry) len() int {

@@ -63,7 +63,7 @@ func (h Hand) Turn() error {
 }
 
 // Due returns when the pump wants its next turn.
-func (h Hand) Due() time.Time { return h.pump.due[0].due }
+func (h Hand) Due() time.Time { return h.pump.begun.Add(h.pump.due[0].due) }
 
 // Kept returns how many connections and groups of them the pump has.
 func (h Hand) Kept() (conns, groups int) {

@@ -64,7 +64,7 @@ func (p *Pumps) Run(ctx context.Context) error {
 // caller's to close then.
 func (p *Pumps) Take(fd int, s *gateway.Stream, done Done) {
 	one := p.pumps[p.next.Add(1)%uint64(len(p.pumps))]
-	c := &conn{fd: fd, stream: s, done: done, index: -1}
+	c := &conn{fd: int32(fd), stream: s, done: done, index: -1}
 	if !one.post(func(in *inbox) { in.taken = append(in.taken, c) }) {
 		unix.Close(fd)
 		done(Gone)
@@ -74,6 +74,7 @@ func (p *Pumps) Take(fd int, s *gateway.Stream, done Done) {
 // A pump owns the sockets of its streams.
 type pump struct {
 	Options
+	begun   time.Time
 	epoll   *os.File
 	epollFD int                    // the same; [os.File.Fd] would make it block
 	ready   chan []unix.EpollEvent // from the poller
@@ -87,7 +88,7 @@ type pump struct {
 	// Owned by run.
 	spare  inbox // an empty one, to change the inbox for
 	slots  []slot
-	free   []int
+	free   []int32
 	groups map[*gateway.Feed]*group
 	due    dueHeap
 	joined gateway.Run // of the round under way; empty between rounds, or it would keep a list alive
@@ -117,20 +118,19 @@ type group struct {
 
 // A conn is one stream's socket.
 type conn struct {
-	fd     int
-	slot   int // in the pump's
-	place  int // in its group
-	group  *group
 	stream *gateway.Stream
+	group  *group
 	done   Done
+	rest   []byte        // of what is not of the feed, or comes before the end, and was not taken yet
+	reason string        // of the end, when closing
+	due    time.Duration // since the pump began: when to look at it again; to give it up, when it is blocked or closing
 
-	rest    []byte // of what is not of the feed, or comes before the end, and was not taken yet
-	blocked bool   // the socket takes nothing now
-	closing bool   // nothing comes after rest
-	reason  string // of the end, when closing
-
-	due   time.Time // when to look at it again; to give it up, when it is blocked or closing
-	index int       // in the heap of those; -1 before it is taken and once it is closed
+	fd      int32
+	slot    int32 // in the pump's
+	place   int32 // in its group
+	index   int32 // in the heap of what is due; -1 before it is taken and once it is closed
+	blocked bool  // the socket takes nothing now
+	closing bool  // nothing comes after rest
 }
 
 // gone reports whether the connection has been closed.
@@ -150,6 +150,7 @@ func newPump(o Options) (*pump, error) {
 	}
 	return &pump{
 		Options: o,
+		begun:   time.Now(),
 		epoll:   os.NewFile(uintptr(fd), "epoll"),
 		epollFD: fd,
 		ready:   make(chan []unix.EpollEvent),

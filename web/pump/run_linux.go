@@ -28,9 +28,11 @@ func (p *pump) run(ctx context.Context) error {
 func (p *pump) loop(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	var set time.Duration // what the timer is set to, since the pump began
 	for {
-		if len(p.due) > 0 {
-			timer.Reset(time.Until(p.due[0].due))
+		if len(p.due) > 0 && p.due[0].due != set {
+			set = p.due[0].due
+			timer.Reset(set - time.Since(p.begun))
 		}
 		select {
 		case <-p.posted:
@@ -39,6 +41,7 @@ func (p *pump) loop(ctx context.Context) {
 			p.look(events, time.Now())
 			p.handled <- struct{}{}
 		case now := <-timer.C:
+			set = 0
 			p.tick(now)
 		case <-ctx.Done():
 			return
@@ -111,11 +114,11 @@ func (p *pump) take(c *conn, now time.Time) {
 		g = &group{pump: p, feed: feed}
 		p.groups[feed] = g
 	}
-	c.group, c.place = g, len(g.conns)
+	c.group, c.place = g, int32(len(g.conns))
 	g.conns = append(g.conns, c)
 	if len(p.free) == 0 {
 		p.slots = append(p.slots, slot{})
-		p.free = append(p.free, len(p.slots)-1)
+		p.free = append(p.free, int32(len(p.slots)-1))
 	}
 	c.slot = p.free[len(p.free)-1]
 	p.free = p.free[:len(p.free)-1]
@@ -123,14 +126,14 @@ func (p *pump) take(c *conn, now time.Time) {
 	at.conn = c
 	// Edge-triggered, so that a socket is registered once and for all.
 	event := unix.EpollEvent{
-		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(c.slot), Pad: at.generation,
+		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: c.slot, Pad: at.generation,
 	}
-	if err := unix.EpollCtl(p.epollFD, unix.EPOLL_CTL_ADD, c.fd, &event); err != nil {
+	if err := unix.EpollCtl(p.epollFD, unix.EPOLL_CTL_ADD, int(c.fd), &event); err != nil {
 		p.Logger.Error("stream not carried", "err", err)
 		p.close(c, Gone)
 		return
 	}
-	c.stream.Watch(g, c.slot)
+	c.stream.Watch(g, int(c.slot))
 	p.wake(c, c.stream.Due())
 	if c.stream.Over(now) { // asked to before it was watched
 		p.bye(c, now)
@@ -148,7 +151,7 @@ func (p *pump) look(events []unix.EpollEvent, now time.Time) {
 			continue // of a socket that has been closed since
 		}
 		switch {
-		case e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0, e.Events&unix.EPOLLIN != 0 && !discard(c.fd):
+		case e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0, e.Events&unix.EPOLLIN != 0 && !discard(int(c.fd)):
 			p.close(c, c.ending(Gone))
 		case e.Events&unix.EPOLLOUT != 0 && c.blocked:
 			p.goOn(c, now)
@@ -174,7 +177,7 @@ func discard(fd int) bool {
 
 // tick looks at the connections that are due.
 func (p *pump) tick(now time.Time) {
-	for len(p.due) > 0 && !p.due[0].due.After(now) {
+	for len(p.due) > 0 && p.due[0].due <= now.Sub(p.begun) {
 		if c := p.due[0]; c.blocked || c.closing {
 			p.close(c, c.ending(Cut))
 		} else {
@@ -201,12 +204,12 @@ func (p *pump) goOn(c *conn, now time.Time) {
 
 // wake sets when the connection is looked at again.
 func (p *pump) wake(c *conn, due time.Time) {
-	c.due = due
+	c.due = due.Sub(p.begun)
 	if c.index < 0 {
 		heap.Push(&p.due, c)
 		return
 	}
-	heap.Fix(&p.due, c.index)
+	heap.Fix(&p.due, int(c.index))
 }
 
 // ending returns the reason of a connection that ends now: its own, once it was
@@ -221,13 +224,13 @@ func (c *conn) ending(otherwise string) string {
 // close ends the connection. Whatever was not taken is the system's to send or
 // to drop.
 func (p *pump) close(c *conn, reason string) {
-	unix.Close(c.fd)
+	unix.Close(int(c.fd))
 	at := &p.slots[c.slot]
 	at.conn = nil
 	at.generation++
 	p.free = append(p.free, c.slot)
 	if c.index >= 0 {
-		heap.Remove(&p.due, c.index)
+		heap.Remove(&p.due, int(c.index))
 	}
 	g := c.group
 	last := len(g.conns) - 1
@@ -256,15 +259,15 @@ func (p *pump) closeAll() {
 type dueHeap []*conn
 
 func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h dueHeap) Less(i, j int) bool { return h[i].due < h[j].due }
 func (h dueHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
+	h[i].index, h[j].index = int32(i), int32(j)
 }
 
 func (h *dueHeap) Push(x any) {
 	c := x.(*conn)
-	c.index = len(*h)
+	c.index = int32(len(*h))
 	*h = append(*h, c)
 }
 

@@ -1,7 +1,6 @@
 package pump
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -86,7 +85,7 @@ func (p *pump) flush(c *conn, now time.Time) {
 		return
 	}
 	c.rest = nil
-	if c.closing && unix.Shutdown(c.fd, unix.SHUT_WR) != nil {
+	if c.closing && unix.Shutdown(int(c.fd), unix.SHUT_WR) != nil {
 		p.close(c, c.reason)
 	}
 }
@@ -107,7 +106,7 @@ func (p *pump) bye(c *conn, now time.Time) {
 // nothing more has the write timeout, from the last time that it took something;
 // one that has gone is closed.
 func (p *pump) send(c *conn, b []byte, now time.Time) int {
-	n, err := write(c.fd, b)
+	n, err := write(int(c.fd), b)
 	if err != nil {
 		p.close(c, Gone)
 		return 0
@@ -118,20 +117,4 @@ func (p *pump) send(c *conn, b []byte, now time.Time) int {
 		p.wake(c, now.Add(p.WriteTimeout))
 	}
 	return n
-}
-
-// write writes without blocking. What the socket does not take is no error; of
-// a broken one Go makes an error, not a signal.
-func write(fd int, b []byte) (int, error) {
-	for {
-		n, err := unix.Write(fd, b)
-		switch {
-		case err == nil:
-			return n, nil
-		case errors.Is(err, unix.EAGAIN):
-			return 0, nil
-		case !errors.Is(err, unix.EINTR):
-			return 0, err
-		}
-	}
 }
