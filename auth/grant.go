@@ -1,9 +1,12 @@
 package auth
 
 import (
-	"maps"
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // all, standing alone, means every value of sources, types and threads.
@@ -58,50 +61,86 @@ func (g *Grant) list(member string) *[]string {
 	return nil
 }
 
+// A GrantsID tells lists of grants apart. Equal ones stand for equal grants in
+// the same order, whoever issued them and whenever they were verified.
+type GrantsID digest
+
+// A grantSet is the grants of one or many tokens.
+type grantSet struct {
+	grants []Grant
+	id     GrantsID
+}
+
+// newGrantSet returns the grants as far as they lie within ceiling.
+func newGrantSet(grants []Grant, ceiling []string) *grantSet {
+	grants = cut(grants, ceiling)
+	// Quoted, and with no list empty that is there, no two have the same text.
+	return &grantSet{grants, sha256.Sum256(fmt.Appendf(nil, "%q", grants))}
+}
+
 // readGrants reads the bellhop claim: one grant or a list of them.
-func readGrants(v any) ([]Grant, error) {
-	array, ok := v.([]any)
-	if !ok {
-		array = []any{v}
+func readGrants(claim jsontext.Value) ([]Grant, error) {
+	list := make([]strictGrant, 1)
+	var into any = &list[0]
+	if claim.Kind() == '[' {
+		into = &list
 	}
-	if v == nil || len(array) == 0 {
+	if err := unmarshal(claim, into); err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
 		return nil, errMissing
 	}
-	grants := make([]Grant, len(array))
-	for i, e := range array {
-		o, ok := e.(object)
-		if !ok {
-			return nil, errGrant
-		}
-		var err error
-		if grants[i], err = readGrant(o); err != nil {
-			return nil, err
-		}
+	grants := make([]Grant, len(list))
+	for i, g := range list {
+		grants[i] = Grant(g)
 	}
 	return grants, nil
 }
 
-// readGrant refuses whatever it does not know: a misspelt restriction must not
-// become a permission.
-func readGrant(o object) (Grant, error) {
-	var g Grant
-	for _, member := range slices.Sorted(maps.Keys(o)) {
-		list := g.list(member)
-		if list == nil {
-			return Grant{}, errGrantMember
-		}
-		var ok bool
-		if *list, ok = texts(o[member]); !ok {
-			return Grant{}, errGrantList
-		}
-		if err := checkList(member, *list); err != nil {
-			return Grant{}, err
+// A strictGrant is a Grant that refuses whatever it does not know: a misspelt
+// restriction must not become a permission.
+type strictGrant Grant
+
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
+func (s *strictGrant) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != '{' {
+		return errGrant
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	g := (*Grant)(s)
+	for dec.PeekKind() != '}' {
+		if err := g.readMember(dec); err != nil {
+			return err
 		}
 	}
 	if g.Sources == nil || g.Types == nil {
-		return Grant{}, errGrantRequired
+		return errGrantRequired
 	}
-	return g, nil
+	_, err := dec.ReadToken()
+	return err
+}
+
+func (g *Grant) readMember(dec *jsontext.Decoder) error {
+	token, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	member := token.String()
+	list := g.list(member)
+	if list == nil {
+		return errGrantMember
+	}
+	v, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	if *list, err = texts(v); err != nil {
+		return errGrantList
+	}
+	return checkList(member, *list)
 }
 
 func checkList(member string, list []string) error {

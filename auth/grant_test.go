@@ -2,12 +2,14 @@ package auth_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
 	"bellhop/auth"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 func TestGrantAccepted(t *testing.T) {
@@ -100,7 +102,8 @@ func TestGrantRefused(t *testing.T) {
 	}
 }
 
-// Whatever grants are accepted, their JSON form stands for the same grants.
+// Whatever grants are accepted, encoding/json reads the same, and their JSON form
+// stands for them.
 func FuzzGrants(f *testing.F) {
 	f.Add(grant)
 	f.Add(`[` + grant + `,{"sources":["chat"],"types":["airy.message"],"threads":["*"],"fields":["event.a.b"]}]`)
@@ -112,6 +115,9 @@ func FuzzGrants(f *testing.F) {
 		token, err := v.Verify(hs256(t, grantClaims(text)))
 		if err != nil {
 			return
+		}
+		if diff := cmp.Diff(readByJSON(t, text), token.Grants); diff != "" {
+			t.Fatalf("grants (-encoding/json +got):\n%s", diff)
 		}
 		for _, g := range token.Grants {
 			if len(g.Sources) == 0 || len(g.Types) == 0 {
@@ -128,4 +134,81 @@ func FuzzGrants(f *testing.F) {
 			t.Errorf("grants (-first +again):\n%s", diff)
 		}
 	})
+}
+
+// readByJSON reads grants as encoding/json does.
+func readByJSON(t *testing.T, text string) []auth.Grant {
+	t.Helper()
+	if strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{") {
+		text = "[" + text + "]"
+	}
+	var grants []auth.Grant
+	if err := json.Unmarshal([]byte(text), &grants); err != nil {
+		t.Fatalf("accepted %q: %v", text, err)
+	}
+	return grants
+}
+
+// Equal identities and equal grants are one.
+func TestGrantsIDTellsGrantsApart(t *testing.T) {
+	text := rapid.SampledFrom([]string{"a", "b", "a b", `a" "b`, "a] [b", `a\`})
+	list := rapid.SliceOfN(text, 1, 3)
+	narrow := rapid.OneOf(list, rapid.Just([]string(nil)))
+	grants := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) auth.Grant {
+		return auth.Grant{
+			Sources: list.Draw(t, "sources"), Types: list.Draw(t, "types"),
+			States: narrow.Draw(t, "states"), IDs: narrow.Draw(t, "ids"), Threads: narrow.Draw(t, "threads"),
+		}
+	}), 1, 2)
+	v := newVerifier(t, hotel())
+	rapid.Check(t, func(t *rapid.T) {
+		lists := [2][]auth.Grant{grants.Draw(t, "one"), grants.Draw(t, "other")}
+		if rapid.Bool().Draw(t, "same") {
+			lists[1] = lists[0]
+		}
+		var tokens [2]*auth.Token
+		for i, list := range lists {
+			raw, err := auth.Mint(secret, auth.Claims{
+				Issuer: iss, Audience: aud, Subject: "s", Expires: time.Now().Add(time.Hour), Grants: list,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tokens[i], err = v.Verify(raw); err != nil {
+				t.Fatal(err)
+			}
+		}
+		one, other := tokens[0], tokens[1]
+		if (one.GrantsID() == other.GrantsID()) != cmp.Equal(one.Grants, other.Grants) {
+			t.Fatalf("%+v and %+v: identities are equal: %v", one.Grants, other.Grants, one.GrantsID() == other.GrantsID())
+		}
+	})
+}
+
+func TestGrantsIDGoesByWhatCeilingLeaves(t *testing.T) {
+	bounded := hotel()
+	bounded.Sources = []string{"prague"}
+	star := hs256(t, grantClaims(`{"sources":["*"],"types":["*"]}`))
+	v := newVerifier(t, hotel())
+	unbound, named := mustVerify(t, v, star), mustVerify(t, v, hs256(t, grantClaims(` [ `+grant+` ]`)))
+	if err := v.SetIssuers([]auth.Issuer{bounded}); err != nil {
+		t.Fatal(err)
+	}
+	if got := mustVerify(t, v, star).GrantsID(); got == unbound.GrantsID() || got != named.GrantsID() {
+		t.Error("a ceiling did not change the identity to that of what it leaves")
+	}
+	if err := v.SetIssuers([]auth.Issuer{hotel()}); err != nil {
+		t.Fatal(err)
+	}
+	if got := mustVerify(t, v, star).GrantsID(); got != unbound.GrantsID() {
+		t.Error("the identity changed over a reload")
+	}
+}
+
+func TestTokensShareGrants(t *testing.T) {
+	v := newVerifier(t, hotel())
+	one, other := mustVerify(t, v, hs256(t, goodClaims())), mustVerify(t, v, hs256(t, changed("sub", `"maid-8"`)))
+	if &one.Grants[0] != &other.Grants[0] {
+		t.Error("two tokens with the same grants have a copy each")
+	}
 }

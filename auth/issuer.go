@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // An Issuer is one whose tokens are accepted: those with this name as iss and
@@ -25,7 +27,7 @@ type Issuer struct {
 // A keyring holds an issuer's keys.
 type keyring interface {
 	// find returns the key for a token with this header. It does not block.
-	find(header) (*key, error)
+	find(*header) (*key, error)
 	// holds reports whether k is still one of the keys.
 	holds(k *key) bool
 }
@@ -35,12 +37,21 @@ type issuer struct {
 	name, audience string
 	ceiling        []string
 	keys           keyring
+	grants         shared[grantSet] // cut down to ceiling
 }
 
-// issuers is one generation of them, in force until replaced is closed.
+// issuers is one generation of them, in force until replaced is closed. With it
+// goes what was verified under it.
 type issuers struct {
 	list     []*issuer
 	replaced chan struct{}
+	verified expiring[digest, *Token] // by their text
+}
+
+func newIssuers() *issuers {
+	s := &issuers{replaced: make(chan struct{})}
+	s.verified.limit = maxCached
+	return s
 }
 
 // of returns the one issuer that the claims name. Claims that name two, by
@@ -63,6 +74,25 @@ func (s *issuers) of(c *claims) (*issuer, error) {
 	return found, nil
 }
 
+// readGrants reads a bellhop claim and cuts it down to the issuer's ceiling.
+func (is *issuer) readGrants(claim string) (*grantSet, error) {
+	grants, err := readGrants(jsontext.Value(claim))
+	if err != nil {
+		return nil, err
+	}
+	return newGrantSet(grants, is.ceiling), nil
+}
+
+// find returns the token with this digest that was verified under s and whose
+// key is still there.
+func (s *issuers) find(text digest) (*Token, bool) {
+	t, ok := s.verified.get(text)
+	if !ok || !s.named(t.Issuer, t.audience).keys.holds(t.key) {
+		return nil, false
+	}
+	return t, true
+}
+
 // named returns the issuer with this name and audience, or nil.
 func (s *issuers) named(name, audience string) *issuer {
 	i := slices.IndexFunc(s.list, func(is *issuer) bool { return is.name == name && is.audience == audience })
@@ -81,7 +111,7 @@ func (v *Verifier) SetIssuers(list []Issuer) error {
 	defer v.setting.Unlock()
 
 	old := v.issuers.Load()
-	next := &issuers{replaced: make(chan struct{})}
+	next := newIssuers()
 	var errs []error
 	for _, config := range list {
 		is, err := v.ready(config, old)

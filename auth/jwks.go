@@ -69,7 +69,7 @@ func (j *jwks) holds(k *key) bool {
 
 // find returns the key that the header names by its kid or, without one, the
 // only one there is for its algorithm.
-func (j *jwks) find(h header) (*key, error) {
+func (j *jwks) find(h *header) (*key, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !j.loaded {

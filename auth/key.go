@@ -12,21 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 const (
 	minSecret  = 32   // bytes
 	minModulus = 2048 // bits
 )
-
-// algorithms are all that are ever accepted; a key narrows them to its kind's.
-var algorithms = []string{
-	"HS256", "HS384", "HS512",
-	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
-	"ES256", "ES384", "ES512", "EdDSA",
-}
 
 // A key verifies signatures. It does not change, and its address is its
 // identity: a token remembers by which key it was verified, and a refresh or
@@ -109,7 +100,7 @@ func (k *key) equal(other *key) bool {
 }
 
 // find makes a configured key a keyring of one. It goes by no kid.
-func (k *key) find(h header) (*key, error) {
+func (k *key) find(h *header) (*key, error) {
 	if !slices.Contains(k.algs, h.alg) {
 		return nil, errAlgorithm
 	}
@@ -117,13 +108,3 @@ func (k *key) find(h header) (*key, error) {
 }
 
 func (k *key) holds(other *key) bool { return k == other }
-
-// exact returns m with the salt of a PSS signature held to the hash's length
-// (RFC 7518 section 3.5). The library takes any length.
-func exact(m jwt.SigningMethod) jwt.SigningMethod {
-	pss, ok := m.(*jwt.SigningMethodRSAPSS)
-	if !ok {
-		return m
-	}
-	return &jwt.SigningMethodRSAPSS{SigningMethodRSA: pss.SigningMethodRSA, Options: pss.Options}
-}

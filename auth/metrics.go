@@ -15,25 +15,25 @@ const (
 )
 
 type metrics struct {
-	tokens  *prometheus.CounterVec
-	fetches *prometheus.CounterVec
+	valid, invalid, unavailable prometheus.Counter // tokens judged
+	fetches                     *prometheus.CounterVec
 }
 
 // newMetrics registers on r, which may be nil.
 func newMetrics(r prometheus.Registerer, revocations func() int) *metrics {
 	factory := promauto.With(r)
+	tokens := factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "bellhop_auth_tokens_total",
+		Help: "Tokens judged, by result.",
+	}, []string{"result"})
 	m := &metrics{
-		tokens: factory.NewCounterVec(prometheus.CounterOpts{
-			Name: "bellhop_auth_tokens_total",
-			Help: "Tokens judged, by result.",
-		}, []string{"result"}),
+		valid:       tokens.WithLabelValues(resultValid),
+		invalid:     tokens.WithLabelValues(resultInvalid),
+		unavailable: tokens.WithLabelValues(resultUnavailable),
 		fetches: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_auth_key_fetches_total",
 			Help: "Fetches of key sets, by result.",
 		}, []string{"result"}),
-	}
-	for _, result := range []string{resultValid, resultInvalid, resultUnavailable} {
-		m.tokens.WithLabelValues(result)
 	}
 	for _, result := range []string{resultDone, resultFailed} {
 		m.fetches.WithLabelValues(result)

@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 )
@@ -20,6 +22,20 @@ type Revocation struct {
 	Until time.Time `json:"until"`
 }
 
+// hash returns the digest that r.Token is in hex, if it is one.
+func (r Revocation) hash() (digest, bool) {
+	data, err := hex.DecodeString(r.Token)
+	if err != nil || len(data) != sha256.Size {
+		return digest{}, false
+	}
+	return digest(data), true
+}
+
+// revokedUntil is when a revocation is over.
+type revokedUntil time.Time
+
+func (u revokedUntil) End() time.Time { return time.Time(u) }
+
 // A RevocationStore keeps revocations over restarts and shares them among
 // gateways. Both methods may be called concurrently.
 type RevocationStore interface {
@@ -37,7 +53,7 @@ type RevocationStore interface {
 // It holds here at once, whatever the error; a nil error says that it is kept in
 // the store too.
 func (v *Verifier) Revoke(ctx context.Context, t *Token) error {
-	r := Revocation{Token: t.hash, Until: t.end}
+	r := Revocation{Token: hex.EncodeToString(t.hash[:]), Until: t.End()}
 	v.revoke([]Revocation{r})
 	if v.store == nil {
 		return nil
@@ -51,7 +67,8 @@ func (v *Verifier) Revoke(ctx context.Context, t *Token) error {
 func (v *Verifier) revoke(list []Revocation) {
 	news, now := false, time.Now()
 	for _, r := range list {
-		if now.Before(r.Until) && v.revocations.put(r.Token, struct{}{}, r.Until) {
+		hash, ok := r.hash()
+		if ok && now.Before(r.Until) && v.revocations.put(hash, revokedUntil(r.Until)) {
 			news = true
 		}
 	}

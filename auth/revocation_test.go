@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -172,6 +173,21 @@ func TestRevocationReachesOtherGateways(t *testing.T) {
 		wantClosed(t, change)
 		if b.Valid(token) {
 			t.Error("a token revoked elsewhere is still valid")
+		}
+	})
+}
+
+func TestRevocationsOfNoTokenAreIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemoryStore()
+		for _, text := range []string{"", "00", strings.Repeat("0", 66), strings.Repeat("x", 64)} {
+			store.kept = append(store.kept, auth.Revocation{Token: text, Until: time.Now().Add(time.Hour)})
+		}
+		v := running(t, auth.Options{Issuers: []auth.Issuer{hotel()}, Store: store})
+		synctest.Wait()
+		mustVerify(t, v, hs256(t, goodClaims()))
+		if _, revoked := v.Sizes(); revoked != 0 {
+			t.Errorf("got %d revocations, want none", revoked)
 		}
 	})
 }

@@ -1,153 +1,99 @@
 package auth
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
+	"errors"
 	"math"
+	"slices"
+	"strconv"
 	"time"
-	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// An object is a JSON object read strictly: its members by their exact names,
-// none of them twice at any depth. Its values are object, []any, string,
-// json.Number, bool or nil. Decoding into a struct would be neither: there
-// encoding/json ignores case and lets the last of repeated members win.
-type object map[string]any
-
-// parseObject reads data, which must be one JSON object in valid UTF-8.
-func parseObject(data []byte) (object, error) {
-	if !utf8.Valid(data) {
-		return nil, errMalformed // encoding/json would replace what is invalid
+// unmarshal reads data into v strictly (RFC 7493): it is one JSON value in valid
+// UTF-8, members go by their exact names, and none is there twice at any depth.
+// encoding/json ignores case, lets the last of repeated members win, and
+// replaces what is invalid.
+func unmarshal(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	if err == nil {
+		return nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	v, err := readValue(dec)
-	if err != nil {
-		return nil, err
+	if e, ok := errors.AsType[*InvalidError](err); ok {
+		return e
 	}
-	o, ok := v.(object)
-	if !ok {
-		return nil, errMalformed
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		return errRepeated
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errMalformed
-	}
-	return o, nil
+	return errMalformed
 }
 
-func readValue(dec *json.Decoder) (any, error) {
-	token, err := dec.Token()
-	if err != nil {
-		return nil, errMalformed
+// A text is a member that must be a string where it is there.
+type text string
+
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
+func (t *text) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	v, err := dec.ReadValue()
+	if err == nil {
+		*t, err = textOf(v)
 	}
-	switch token {
-	case json.Delim('{'):
-		return readObject(dec)
-	case json.Delim('['):
-		return readArray(dec)
-	}
-	return token, nil
+	return err
 }
 
-func readObject(dec *json.Decoder) (any, error) {
-	o := object{}
-	for dec.More() {
-		token, err := dec.Token()
-		name, ok := token.(string)
-		if err != nil || !ok {
-			return nil, errMalformed
-		}
-		if _, repeated := o[name]; repeated {
-			return nil, errRepeated
-		}
-		if o[name], err = readValue(dec); err != nil {
-			return nil, err
-		}
-	}
-	return o, readEnd(dec)
-}
-
-func readArray(dec *json.Decoder) (any, error) {
-	a := []any{}
-	for dec.More() {
-		v, err := readValue(dec)
-		if err != nil {
-			return nil, err
-		}
-		a = append(a, v)
-	}
-	return a, readEnd(dec)
-}
-
-// readEnd takes the closing brace or bracket; the decoder knows which is due.
-func readEnd(dec *json.Decoder) error {
-	if _, err := dec.Token(); err != nil {
-		return errMalformed
-	}
-	return nil
-}
-
-// required returns the text of a member that must be there and not be empty.
-func (o object) required(name string) (string, error) {
-	s, err := o.optional(name)
-	if err == nil && s == "" {
-		err = errMissing
-	}
-	return s, err
-}
-
-// optional returns the text of a member, or "" where there is none.
-func (o object) optional(name string) (string, error) {
-	v, there := o[name]
-	s, ok := v.(string)
-	if there && !ok {
+func textOf(v jsontext.Value) (text, error) {
+	if v.Kind() != '"' {
 		return "", errType
 	}
-	return s, nil
+	var room [64]byte // for most
+	s, err := jsontext.AppendUnquote(room[:0], v)
+	return text(s), err
+}
+
+// texts returns v as a list of one or more texts, none of them empty.
+func texts(v jsontext.Value) ([]string, error) {
+	var list []string
+	if json.Unmarshal(v, &list) != nil || len(list) == 0 || slices.Contains(list, "") { // null is read as empty
+		return nil, errType
+	}
+	return list, nil
+}
+
+// seconds is a NumericDate (RFC 7519 section 2). As a lower bound, 0 is none.
+type seconds float64
+
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
+func (s *seconds) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	v, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	f, err := strconv.ParseFloat(string(v), 64)
+	if v.Kind() != '0' || err != nil || math.Abs(f) >= 1<<53 {
+		return errTime
+	}
+	*s = seconds(f)
+	return nil
 }
 
 // latest is the last time that is told apart. Later ones become it, so that a
 // time with leeway added still has a four-digit year, as RFC 3339 demands.
 var latest = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// time returns a NumericDate (RFC 7519 section 2), or nil where there is none.
-func (o object) time(name string) (*jwt.NumericDate, error) {
-	v, there := o[name]
-	if !there {
-		return nil, nil
-	}
-	number, ok := v.(json.Number)
-	if !ok {
-		return nil, errTime
-	}
-	f, err := number.Float64()
-	if err != nil || math.Abs(f) >= 1<<53 {
-		return nil, errTime
-	}
-	whole, part := math.Modf(f)
+func (s seconds) time() time.Time {
+	whole, part := math.Modf(float64(s))
 	t := time.Unix(int64(whole), int64(part*1e9)).UTC()
 	if t.After(latest) {
-		t = latest
+		return latest
 	}
-	return &jwt.NumericDate{Time: t}, nil
+	return t
 }
 
-// texts returns v as a list of one or more texts, none of them empty.
-func texts(v any) ([]string, bool) {
-	array, ok := v.([]any)
-	if !ok || len(array) == 0 {
-		return nil, false
+// bound returns s as a lower bound.
+func (s seconds) bound() *jwt.NumericDate {
+	if s == 0 {
+		return nil
 	}
-	list := make([]string, len(array))
-	for i, e := range array {
-		s, ok := e.(string)
-		if !ok || s == "" {
-			return nil, false
-		}
-		list[i] = s
-	}
-	return list, true
+	return &jwt.NumericDate{Time: s.time()}
 }

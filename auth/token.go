@@ -2,8 +2,6 @@ package auth
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
-	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -18,28 +16,43 @@ type Token struct {
 	Expires time.Time // the exp, at most the year 9999; UTC
 
 	// Grants are the token's, cut down to its issuer's ceiling. None is left
-	// where all their sources are outside of it.
+	// where all their sources are outside of it. Tokens of equal grants may share
+	// them.
 	Grants []Grant
 
-	claims   jwt.RegisteredClaims
-	audience string
-	end      time.Time
-	key      *key
-	hash     string
+	grantsID            GrantsID
+	audience            string
+	notBefore, issuedAt seconds
+	leeway              time.Duration
+	key                 *key
+	hash                digest // of the signing input
 }
 
-// End returns when the token is no longer accepted: its exp plus the leeway.
-func (t *Token) End() time.Time { return t.end }
+// A digest is a SHA-256.
+type digest [sha256.Size]byte
 
-func newToken(raw string, c *claims, is *issuer, k *key, leeway time.Duration) *Token {
-	signed := sha256.Sum256([]byte(raw[:strings.LastIndexByte(raw, '.')]))
+// End returns when the token is no longer accepted: its exp plus the leeway.
+func (t *Token) End() time.Time { return t.Expires.Add(t.leeway) }
+
+// GrantsID returns the identity of the Grants of a token from [Verifier.Verify].
+func (t *Token) GrantsID() GrantsID { return t.grantsID }
+
+func newToken(input string, c *claims, set *grantSet, is *issuer, k *key, leeway time.Duration) *Token {
 	return &Token{
-		Issuer: c.Issuer, Subject: c.Subject, ID: c.ID, Expires: c.ExpiresAt.Time,
-		Grants:   cut(c.grants, is.ceiling),
-		claims:   c.RegisteredClaims,
-		audience: is.audience,
-		end:      c.ExpiresAt.Add(leeway),
-		key:      k,
-		hash:     hex.EncodeToString(signed[:]),
+		Issuer: is.name, Subject: string(c.Subject), ID: string(c.ID), Expires: c.Expires.time(),
+		Grants: set.grants, grantsID: set.id,
+		audience:  is.audience,
+		notBefore: c.NotBefore, issuedAt: c.IssuedAt, leeway: leeway,
+		key:  k,
+		hash: sha256.Sum256([]byte(input)),
+	}
+}
+
+// times returns the claims that say when the token counts.
+func (t *Token) times() jwt.Claims {
+	return jwt.RegisteredClaims{
+		ExpiresAt: &jwt.NumericDate{Time: t.Expires},
+		NotBefore: t.notBefore.bound(),
+		IssuedAt:  t.issuedAt.bound(),
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,23 +40,15 @@ type Verifier struct {
 	store   RevocationStore
 	log     *slog.Logger
 	metrics *metrics
-	parser  *jwt.Parser
 	times   *jwt.Validator
 
 	setting     sync.Mutex // held by SetIssuers
 	issuers     atomic.Pointer[issuers]
-	cache       expiring[[sha256.Size]byte, verdict]
-	revocations expiring[string, struct{}]
+	headers     shared[header] // by what they are encoded as
+	revocations expiring[digest, revokedUntil]
 	informed    chan struct{} // closed once the store's revocations are known
 	inform      func()        // closes informed
 	changed     broadcast
-}
-
-// A verdict is a cached verification. It holds while its issuer does, which
-// SetIssuers makes anew.
-type verdict struct {
-	token  *Token
-	issuer *issuer
 }
 
 // New returns a Verifier, or every fault of the issuers. It starts nothing: see
@@ -71,7 +62,6 @@ func New(o Options) (*Verifier, error) {
 		store:    o.Store,
 		log:      o.Logger,
 		informed: make(chan struct{}),
-		parser:   jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation()),
 		times:    jwt.NewValidator(jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(o.Leeway)),
 	}
 	if v.log == nil {
@@ -83,13 +73,12 @@ func New(o Options) (*Verifier, error) {
 	}
 	client.CheckRedirect = sameHost
 	v.client = &client
-	v.cache.limit = maxCached
 	v.inform = sync.OnceFunc(func() { close(v.informed) })
 	if o.Store == nil {
 		v.inform()
 	}
 	v.metrics = newMetrics(o.Registerer, v.revocations.size)
-	v.issuers.Store(&issuers{replaced: make(chan struct{})})
+	v.issuers.Store(newIssuers())
 	if err := v.SetIssuers(o.Issuers); err != nil {
 		return nil, err
 	}
@@ -139,11 +128,11 @@ func (v *Verifier) Verify(raw string) (*Token, error) {
 	t, err := v.verify(raw)
 	switch {
 	case err == nil:
-		v.metrics.tokens.WithLabelValues(resultValid).Inc()
+		v.metrics.valid.Inc()
 	case errors.Is(err, ErrUnavailable):
-		v.metrics.tokens.WithLabelValues(resultUnavailable).Inc()
+		v.metrics.unavailable.Inc()
 	default:
-		v.metrics.tokens.WithLabelValues(resultInvalid).Inc()
+		v.metrics.invalid.Inc()
 	}
 	return t, err
 }
@@ -152,15 +141,14 @@ func (v *Verifier) verify(raw string) (*Token, error) {
 	if len(raw) > maxToken {
 		return nil, errTooLong // before anything costs in proportion to it
 	}
-	sum := sha256.Sum256([]byte(raw))
-	t, ok := v.cached(sum)
+	in, text := v.issuers.Load(), digest(sha256.Sum256([]byte(raw)))
+	t, ok := in.find(text)
 	if !ok {
-		var is *issuer
 		var err error
-		if t, is, err = v.parse(raw); err != nil {
+		if t, err = v.parse(raw, in); err != nil {
 			return nil, err
 		}
-		v.cache.put(sum, verdict{t, is}, t.end)
+		in.verified.put(text, t)
 	}
 	select {
 	case <-v.informed:
@@ -176,62 +164,44 @@ func (v *Verifier) verify(raw string) (*Token, error) {
 	return t, nil
 }
 
-func (v *Verifier) cached(sum [sha256.Size]byte) (*Token, bool) {
-	c, ok := v.cache.get(sum)
-	if !ok || v.issuers.Load().named(c.token.Issuer, c.token.audience) != c.issuer || !c.issuer.keys.holds(c.token.key) {
-		return nil, false
-	}
-	return c.token, true
-}
-
 // parse verifies the signature and reads the claims. It leaves out what time
 // changes.
-func (v *Verifier) parse(raw string) (*Token, *issuer, error) {
-	if strings.ContainsAny(raw, "\r\n") {
-		return nil, nil, errMalformed // base64 passes over them, strict or not
-	}
-	var is *issuer
-	var k *key
-	c := new(claims)
-	_, err := v.parser.ParseWithClaims(raw, c, func(unverified *jwt.Token) (any, error) {
-		h, err := readHeader(raw)
-		if err != nil {
-			return nil, err
-		}
-		if is, err = v.issuers.Load().of(c); err != nil {
-			return nil, err
-		}
-		if k, err = is.keys.find(h); err != nil {
-			return nil, err
-		}
-		unverified.Method = exact(unverified.Method)
-		return k.material, nil
-	})
+func (v *Verifier) parse(raw string, in *issuers) (*Token, error) {
+	parts, err := split(raw)
 	if err != nil {
-		return nil, nil, ownError(err)
+		return nil, err
 	}
-	return newToken(raw, c, is, k, v.leeway), is, nil
-}
-
-// ownError returns the error of ours that the library's stands for. Its own repeat
-// what they found in the token.
-func ownError(err error) error {
-	if e, ok := errors.AsType[*InvalidError](err); ok {
-		return e
+	c, err := readClaims(parts.payload)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case errors.Is(err, ErrUnavailable):
-		return ErrUnavailable
-	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
-		return errSignature
-	case errors.Is(err, jwt.ErrTokenUnverifiable):
-		return errAlgorithm
+	h, err := v.headers.get(parts.header, readHeader)
+	if err != nil {
+		return nil, err
 	}
-	return errMalformed
+	is, err := in.of(c)
+	if err != nil {
+		return nil, err
+	}
+	claim := string(c.Bellhop)
+	set, err := is.grants.get(claim, is.readGrants)
+	if err != nil {
+		return nil, err
+	}
+	k, err := is.keys.find(h)
+	if err != nil {
+		return nil, err
+	}
+	if h.method.Verify(parts.input, parts.signature, k.material) != nil {
+		return nil, errSignature
+	}
+	v.headers.keep(parts.header, h)
+	is.grants.keep(claim, set)
+	return newToken(parts.input, c, set, is, k, v.leeway), nil
 }
 
 func (v *Verifier) checkTimes(t *Token) error {
-	err := v.times.Validate(&t.claims)
+	err := v.times.Validate(t.times())
 	switch {
 	case err == nil:
 		return nil

@@ -188,6 +188,26 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
+// Anyone can write a token: what is kept of one must have been signed.
+func TestOnlyVerifiedPartsAreShared(t *testing.T) {
+	v := newVerifier(t, hotel())
+	other := []byte("another invented secret, 32 long")
+	for i := range 10 {
+		header, claims := fmt.Sprintf(`{"alg":"HS256","n":%d}`, i), grantClaims(ownGrant(i))
+		wantRefused(t, v, sign(t, header, claims, jwt.SigningMethodHS256, other), "bad signature")
+	}
+	if headers, grants := v.Shared(); headers != 0 || grants != 0 {
+		t.Errorf("got %d headers and %d lists of grants of unsigned tokens, want none", headers, grants)
+	}
+	for i := range 1100 {
+		header, claims := fmt.Sprintf(`{"alg":"HS256","n":%d}`, i), grantClaims(ownGrant(i))
+		mustVerify(t, v, sign(t, header, claims, jwt.SigningMethodHS256, secret))
+	}
+	if headers, grants := v.Shared(); headers != 1024 || grants != 1024 {
+		t.Errorf("got %d headers and %d lists of grants, want 1024 of each", headers, grants)
+	}
+}
+
 func TestVerifyConcurrently(t *testing.T) {
 	v := newVerifier(t, hotel())
 	good := []string{hs256(t, goodClaims()), hs256(t, changed("sub", `"maid-8"`))}

@@ -37,7 +37,7 @@ var charters = map[string]room{
 	},
 	"bellhop/auth": {
 		charter: "who asks and what they may see; nothing of what there is to see",
-		theirs:  []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/jwkset", metricsModule},
+		theirs:  []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/jwkset", "github.com/go-json-experiment/json", metricsModule},
 	},
 	"bellhop/gateway": {
 		charter: "the domain; it is not known here how anything arrives or leaves",
