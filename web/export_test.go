@@ -100,3 +100,6 @@ func (r Registry) Remove(e Entry) { r.registry.remove(e.openStream) }
 func (r Registry) Counts() (streams, subjects, addresses int) {
 	return len(r.registry.streams), len(r.registry.subjects), len(r.registry.addresses)
 }
+
+// OpenListener opens a listener as the server's own.
+var OpenListener = listen
