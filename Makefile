@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: all test test-long oracle bench lint tools fuzz clean
+.PHONY: all test test-long oracle bench bench-load lint tools fuzz clean
 
 all: bellhop
 
@@ -44,6 +44,15 @@ fuzz:
 COUNT ?= 6
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./...
+
+# bench-load holds the gateway under load, with 10 000 streams and more, beside the
+# least that any fan-out costs on this machine, and prints the medians of RUNS;
+# bench-steady and so on are one question each, which "go run ./web/bench -help"
+# lists. FLAGS=-profile=DIR has CPU profiles written, too.
+RUNS ?= 5
+bench-load: bench-all
+bench-%: bellhop
+	$(GO) run ./web/bench -bellhop ./bellhop -runs $(RUNS) $(FLAGS) $*
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }

@@ -53,7 +53,7 @@ var charters = map[string]room{
 		ours:    []string{"bellhop/gateway"},
 		theirs:  []string{"github.com/nats-io/nats-server/v2/server", "github.com/nats-io/nats.go", metricsModule, "golang.org/x/sync/errgroup", "golang.org/x/sys/unix"},
 	},
-	"bellhop/gateway/gatewaytest": {charter: "a log in memory, for tests alone: no row above or below has it", ours: []string{"bellhop/gateway"}},
+	"bellhop/gateway/gatewaytest": {charter: "a log in memory, for tests and the load generator alone", ours: []string{"bellhop/gateway"}},
 	"bellhop/gateway/mews": {
 		charter: "one upstream's dialect",
 		ours:    []string{"bellhop/gateway"},
@@ -68,6 +68,12 @@ var charters = map[string]room{
 		charter: "the edge: tokens, queries, streams, limits, drain",
 		ours:    []string{"bellhop/auth", "bellhop/gateway", "bellhop/static", "bellhop/web/pump", "bellhop/web/sse"},
 		theirs:  []string{"github.com/rs/cors", metricsModule, "golang.org/x/sync/errgroup", "golang.org/x/sys/unix"},
+	},
+	"bellhop/web/bench": {
+		charter: "the load generator; what it holds the gateway against is made of the gateway's parts and a log for tests",
+		ours: []string{"bellhop/auth", "bellhop/gateway", "bellhop/gateway/config", "bellhop/gateway/gatewaytest", "bellhop/gateway/mews",
+			"bellhop/web", "bellhop/web/sse"},
+		theirs: []string{websocketModule, metricsModule, "golang.org/x/sync/errgroup", "golang.org/x/sys/unix"},
 	},
 	"bellhop/web/e2e": {charter: "tests of the whole; no code"},
 	"bellhop/web/pump": {
