@@ -12,55 +12,74 @@ const (
 	resetForeign = "foreign"
 )
 
-// Begin writes the stream's first block and all that it missed, or the present
-// state where that is asked for, and puts it into its feed. It returns when the
-// stream has reached what is live, with [ErrEnded] when the stream has to end
-// before that, or with the error of write, ctx or log. Each call of write hands
-// over whole blocks.
+// asked is what a stream needs to begin.
+type asked struct {
+	StreamOptions
+	newest  bool     // it begins with what is new, wherever that is when it joins its feed
+	at      uint64   // the place in the log that it goes on from, as far as that is known
+	sources []byte   // what the opening says of the sources, as JSON
+	told    []Status // the same, where the opening is written before joining
+	changed []Status // what of that has changed until then
+}
+
+// Begin writes the stream's opening and puts the stream into its feed, there
+// where what it missed begins: that is then taken as what is new is. What is no
+// longer in memory, or has to be said before, a snapshot, Begin writes itself. It
+// returns [ErrEnded] when the stream has to end before that, or the error of
+// write, ctx or log. Each call of write hands over whole blocks.
 func (s *Stream) Begin(ctx context.Context, write func([]byte) error) error {
-	at, reset, err := s.start(ctx)
+	reset, err := s.start(ctx)
 	if err != nil {
 		return err
 	}
-	if err := write(s.opening(at, reset)); err != nil {
+	var missed []*rendering
+	joined := false
+	if !s.anew(reset) {
+		missed, joined = s.hub.join(s)
+	}
+	if !joined {
+		s.hub.tell(s.asked)
+	}
+	if err := write(s.opening(reset)); err != nil {
 		return err
 	}
-	s.clock.written(time.Now())
+	s.clock.written(s.hub.since(time.Now()))
 	give := s.giver(write)
 	if s.anew(reset) {
-		if at, err = s.giveSnapshot(give); err != nil {
+		if err := s.giveSnapshot(give); err != nil {
 			return err
 		}
 	}
-	for {
-		missed, joined := s.hub.join(s, at)
-		if joined {
-			if err := s.replay(missed, give); err != nil {
-				return err
-			}
-			return s.tellChanged(give)
+	for !joined {
+		if missed, joined = s.hub.join(s); joined {
+			break
 		}
-		if at, err = s.older(ctx, at, give); err != nil {
+		if err := s.older(ctx, give); err != nil {
 			return err
 		}
 	}
+	if err := s.replay(missed, give); err != nil {
+		return err
+	}
+	return s.settle(give)
 }
 
 // anew reports whether the stream begins with a snapshot.
 func (s *Stream) anew(reset string) bool {
-	return s.variant.Snapshot && (s.resume == "" || reset != "")
+	return s.asked.Variant.Snapshot && (s.asked.Resume == "" || reset != "")
 }
 
-// giveSnapshot writes the present state and returns the place in the log that it
-// holds for.
-func (s *Stream) giveSnapshot(write func([]byte) error) (at uint64, err error) {
-	shot := s.hub.snapshot(s.sub, s.variant)
+// giveSnapshot writes the present state; the stream goes on from the place in the
+// log that it holds for.
+func (s *Stream) giveSnapshot(write func([]byte) error) error {
+	shot := s.hub.snapshot(s.asked.Subscription, s.asked.Variant)
 	defer shot.release()
 	total, err := shot.give(write)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return shot.at, write(s.hub.snapshotEnd(shot.at, total))
+	s.asked.at, s.asked.newest = shot.at, false
+	return write(s.hub.snapshotEnd(shot.at, total))
 }
 
 // giver returns write for what was missed. Giving it may take longer than the
@@ -71,97 +90,88 @@ func (s *Stream) giver(write func([]byte) error) func([]byte) error {
 		if s.Over(now) {
 			return ErrEnded
 		}
-		s.clock.written(now)
+		s.clock.written(s.hub.since(now))
 		return write(blocks)
 	}
 }
 
 // start finds the place in the log that the stream goes on from, and why it is
 // not the one asked for.
-func (s *Stream) start(ctx context.Context) (at uint64, reset string, err error) {
-	if s.resume != "" {
-		seq, known, good := s.hub.log.Resolve(s.resume)
+func (s *Stream) start(ctx context.Context) (reset string, err error) {
+	a := s.asked
+	if a.Resume != "" {
+		seq, known, good := s.hub.log.Resolve(a.Resume)
 		switch {
 		case good:
-			return seq, "", nil
+			a.at = seq
+			return "", nil
 		case known:
 			reset = resetTrimmed
 		default:
 			reset = resetForeign
 		}
 	}
-	if s.since.IsZero() {
-		return s.hub.end(), reset, nil
+	if a.Since.IsZero() {
+		a.at, a.newest = s.hub.end(), true
+		return reset, nil
 	}
-	at, trimmed, err := s.hub.log.Since(ctx, s.since)
+	at, trimmed, err := s.hub.log.Since(ctx, a.Since)
 	if trimmed && reset == "" {
 		reset = resetTrimmed
 	}
-	return at, reset, err
+	a.at = at
+	return reset, err
 }
 
-// opening returns bellhop.ready and, where the stream cannot go on from where it
-// was asked to, bellhop.reset. Only one of them bears the position, and neither
-// where a snapshot follows.
-func (s *Stream) opening(at uint64, reset string) []byte {
-	position := s.hub.position(at)
-	s.told = s.hub.shown(s.sub)
-	ready := readyData{
-		Position: position, Resumed: s.resume != "" && reset == "", View: s.sub.View(), Stream: s.id,
-		Now: stamp(time.Now()), Heartbeat: s.clock.timing.Heartbeat.Seconds(), Expires: stamp(s.clock.timing.Expires),
-		Sources: s.told,
-	}
-	if reset == "" && !s.anew(reset) {
-		return s.hub.encode(nil, s.clock.retry(), position, nameReady, marshal(ready))
-	}
-	ready.Position = ""
-	b := s.hub.encode(nil, s.clock.retry(), "", nameReady, marshal(ready))
-	if reset == "" {
-		return b
-	}
-	if s.anew(reset) {
-		position = "" // it is the snapshot's end that bears it
-	}
-	return s.hub.encode(b, 0, position, nameReset, marshal(reasonData{reset}))
-}
-
-// older writes a page of what is no longer in memory, and returns how far the
-// stream has come. Where trimming was faster, it says so and goes on as a new
-// stream would.
-func (s *Stream) older(ctx context.Context, at uint64, write func([]byte) error) (uint64, error) {
+// older writes a page of what is no longer in memory. Where trimming was faster,
+// it says so and goes on as a new stream would.
+func (s *Stream) older(ctx context.Context, write func([]byte) error) error {
+	a := s.asked
 	floor := s.hub.floor() // before the read, which then had all up to it
-	page, err := s.hub.readOlder(ctx, at)
+	page, err := s.hub.readOlder(ctx, a.at)
 	if errors.Is(err, ErrTrimmed) {
-		s.resume = ""
-		if s.variant.Snapshot {
-			if err := write(s.hub.encode(nil, 0, "", nameReset, marshal(reasonData{resetTrimmed}))); err != nil {
-				return at, err
-			}
-			return s.giveSnapshot(write)
-		}
-		if at, _, err = s.start(ctx); err != nil {
-			return at, err
-		}
-		return at, write(s.hub.encode(nil, 0, s.hub.position(at), nameReset, marshal(reasonData{resetTrimmed})))
+		return s.restart(ctx, write)
 	}
 	if err != nil {
-		return at, err
+		return err
 	}
 	if len(page) == 0 { // what was there has been erased
-		return max(at, floor), nil
+		a.at = max(a.at, floor)
+		return nil
 	}
-	if err := s.replay(page, write); err != nil {
-		return at, err
+	read := make([]*rendering, len(page))
+	for i, rec := range page {
+		read[i] = newRendering(s.hub, rec, passing)
 	}
-	at = page[len(page)-1].Seq
-	if now := time.Now(); s.clock.silent(now) { // a long way without a match
-		return at, write(s.hub.heartbeat(at, now))
+	if err := s.replay(read, write); err != nil {
+		return err
 	}
-	return at, nil
+	a.at = page[len(page)-1].Seq
+	if now := time.Now(); s.clock.silent(s.hub.since(now)) { // a long way without a match
+		return write(s.hub.heartbeat(a.at, now))
+	}
+	return nil
+}
+
+// restart has a stream go on as a new one does.
+func (s *Stream) restart(ctx context.Context, write func([]byte) error) error {
+	s.asked.Resume = ""
+	reset := marshal(reasonData{resetTrimmed})
+	if s.asked.Variant.Snapshot {
+		if err := write(s.hub.encode(nil, 0, "", nameReset, reset)); err != nil {
+			return err
+		}
+		return s.giveSnapshot(write)
+	}
+	if _, err := s.start(ctx); err != nil {
+		return err
+	}
+	s.asked.newest = false // its place is said now
+	return write(s.hub.encode(nil, 0, s.hub.position(s.asked.at), nameReset, reset))
 }
 
 // replay writes what the stream shows of the records.
-func (s *Stream) replay(records []*Record, write func([]byte) error) error {
+func (s *Stream) replay(records []*rendering, write func([]byte) error) error {
 	const limit = 64 << 10
 	var b []byte
 	flush := func() error {
@@ -173,9 +183,7 @@ func (s *Stream) replay(records []*Record, write func([]byte) error) error {
 		return err
 	}
 	for _, rec := range records {
-		r := rendering{hub: s.hub, rec: rec}
-		data, _ := r.frame(s.sub, s.variant)
-		b = append(b, data...)
+		b = append(b, rec.show(s.asked.Subscription, s.asked.Variant).data...)
 		if len(b) >= limit {
 			if err := flush(); err != nil {
 				return err
@@ -185,24 +193,24 @@ func (s *Stream) replay(records []*Record, write func([]byte) error) error {
 	return flush()
 }
 
-// tellChanged writes what became of the sources between ready and joining the
-// feed.
-func (s *Stream) tellChanged(write func([]byte) error) error {
-	changed := s.changed
-	s.told, s.changed = nil, nil
+// settle writes what became of the sources between the opening and joining the
+// feed, and forgets what the stream needed to begin.
+func (s *Stream) settle(write func([]byte) error) error {
 	var b []byte
-	for _, status := range changed {
+	for _, status := range s.asked.changed {
 		b = s.hub.encode(b, 0, "", nameSource, marshal(status))
 	}
+	s.asked = nil
 	if b == nil {
 		return nil
 	}
 	return write(b)
 }
 
-// shown returns what the subscription may be told of the sources now.
-func (h *Hub) shown(sub *Subscription) []Status {
+// tell notes what the opening may say of the sources now.
+func (h *Hub) tell(a *asked) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.sources.shown(sub)
+	a.told = h.sources.shown(a.Subscription)
+	a.sources = h.sources.appendShown(nil, a.Subscription)
 }

@@ -3,6 +3,8 @@ package gateway_test
 import (
 	"fmt"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,8 +17,13 @@ type stillLog struct{ gateway.Log }
 
 func (stillLog) Bounds() (first, last uint64) { return 1, 0 }
 
+func (stillLog) Resolve(position string) (seq uint64, known, good bool) {
+	seq, err := strconv.ParseUint(strings.TrimPrefix(position, "k3v9."), 10, 64)
+	return seq, err == nil, err == nil
+}
+
 func (stillLog) AppendPosition(dst []byte, seq uint64) []byte {
-	return fmt.Appendf(dst, "k3v9.%d", seq)
+	return strconv.AppendUint(append(dst, "k3v9."...), seq, 10)
 }
 
 func benchHub() *gateway.Hub {
@@ -45,15 +52,16 @@ func BenchmarkHubMatch(b *testing.B) {
 		b.Run(fmt.Sprintf("ids/%d", n), func(b *testing.B) {
 			hub := benchHub()
 			for i := range n {
-				openAt(b, hub, subscribe(b, gateway.Query{IDs: []string{fmt.Sprintf("room-%d", i)}}, everything)).Close()
+				openAt(b, hub, subscribe(b, gateway.Query{IDs: []string{fmt.Sprintf("room-%d", i)}}, everything))
 			}
 			dispatch(b, hub, benchEvent(n/2))
+			runtime.KeepAlive(hub)
 		})
 	}
 	b.Run("all/10000", func(b *testing.B) {
 		hub := benchHub()
 		for i := range 10_000 {
-			openAt(b, hub, subscribe(b, gateway.Query{Types: []string{"Resource", fmt.Sprint(i)}}, everything)).Close()
+			openAt(b, hub, subscribe(b, gateway.Query{Types: []string{"Resource", fmt.Sprint(i)}}, everything))
 		}
 		dispatch(b, hub, benchEvent(0))
 	})
@@ -299,4 +307,75 @@ func BenchmarkNewSubscription(b *testing.B) {
 	for b.Loop() {
 		subscribe(b, q, g)
 	}
+}
+
+// All streams are cut at once and come back with what they had last, 100 to 5000
+// events ago, and fresh ones as many for comparison.
+func BenchmarkResume(b *testing.B) {
+	const streams, events = 1000, 5000
+	for name, feed := range map[string]func(int) gateway.Query{
+		"one feed":   func(int) gateway.Query { return gateway.Query{} },
+		"1000 feeds": func(i int) gateway.Query { return gateway.Query{IDs: []string{fmt.Sprintf("room-%d", i)}} },
+	} {
+		subs := make([]*gateway.Subscription, streams)
+		for i := range subs {
+			subs[i] = subscribe(b, feed(i), everything)
+		}
+		for _, fresh := range []bool{true, false} {
+			b.Run(fmt.Sprintf("%s/fresh=%t", name, fresh), func(b *testing.B) {
+				blocks := 0
+				for b.Loop() {
+					b.StopTimer()
+					hub := benchHub()
+					for i := range events {
+						hub.Dispatch(&gateway.Record{Seq: uint64(i + 1), Event: benchEvent(i)})
+					}
+					b.StartTimer()
+					var run gateway.Run
+					for i, sub := range subs {
+						position := ""
+						if !fresh {
+							position = fmt.Sprintf("k3v9.%d", (i*7919)%(events-100))
+						}
+						blocks += comeBack(b, hub, sub, position, &run)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*streams), "us/stream")
+				b.ReportMetric(float64(blocks)/float64(b.N*streams), "bytes/stream")
+			})
+		}
+	}
+}
+
+// comeBack opens a stream and gives it all that it missed, and returns how much
+// that was.
+func comeBack(b *testing.B, hub *gateway.Hub, sub *gateway.Subscription, position string, run *gateway.Run) (given int) {
+	s := hub.Open(gateway.StreamOptions{Subscription: sub, Resume: position, Timing: gateway.Timing{Heartbeat: time.Minute, Expires: time.Now().Add(time.Hour)}})
+	if err := s.Begin(b.Context(), func(blocks []byte) error { given += len(blocks); return nil }); err != nil {
+		b.Fatal(err)
+	}
+	for now := time.Now(); s.Join(run, 128<<10); {
+		given += len(run.Data)
+		s.Given(run, len(run.Data), now)
+	}
+	return given
+}
+
+// A fresh stream from its opening to where it waits, and what it keeps then.
+func BenchmarkBegin(b *testing.B) {
+	hub := benchHub()
+	sub := subscribe(b, gateway.Query{}, everything)
+	openAt(b, hub, sub)
+	b.ReportAllocs()
+	for b.Loop() {
+		openAt(b, hub, sub).Close()
+	}
+	const streams = 10_000
+	open := make([]*gateway.Stream, streams)
+	before := heap()
+	for i := range open {
+		open[i] = openAt(b, hub, sub)
+	}
+	b.ReportMetric((heap()-before)/streams, "B-kept/stream")
+	runtime.KeepAlive(open)
 }

@@ -115,17 +115,6 @@ type backfillData struct {
 	Held   int      `json:"held"`
 }
 
-type readyData struct {
-	Position  string   `json:"position,omitempty"`
-	Resumed   bool     `json:"resumed"`
-	View      string   `json:"view"`
-	Stream    string   `json:"stream"`
-	Now       stamp    `json:"now"`
-	Heartbeat float64  `json:"heartbeat"` // seconds
-	Expires   stamp    `json:"expires"`
-	Sources   []Status `json:"sources"`
-}
-
 type gapData struct {
 	Source string    `json:"source"`
 	Types  []string  `json:"types"`
@@ -146,10 +135,6 @@ type countData struct {
 
 type reasonData struct {
 	Reason string `json:"reason"`
-}
-
-type nowData struct {
-	Now stamp `json:"now"`
 }
 
 type expiresData struct {

@@ -50,18 +50,16 @@ func (h *Hub) Places() int {
 func (h *Hub) Dispatch(rec *Record) { h.dispatch(rec) }
 
 // IndexKeys returns how many keys the hub's index has.
-func (h *Hub) IndexKeys() int { return (&Index{index: h.index}).Keys() }
+func (h *Hub) IndexKeys() int { return len(h.index.stands) }
 
 // Frame returns the block that streams of sub are shown of rec, nil for none.
 func (h *Hub) Frame(rec *Record, sub *Subscription) []byte {
-	r := rendering{hub: h, rec: rec}
-	data, _ := r.frame(sub, Variant{})
-	return data
+	return h.FrameAs(rec, sub, Variant{})
 }
 
 // Show returns the data of e as the subscription shows it.
 func (s *Subscription) Show(e *Event) (data []byte, ok bool) {
-	m, ok := s.match(e, &e.Attributes)
+	m, ok := s.match(e, &e.Attributes, lowerASCII(e.ID))
 	if !ok {
 		return nil, false
 	}
@@ -70,7 +68,7 @@ func (s *Subscription) Show(e *Event) (data []byte, ok bool) {
 
 // Matches reports whether the subscription shows e.
 func (s *Subscription) Matches(e *Event) bool {
-	_, ok := s.match(e, &e.Attributes)
+	_, ok := s.match(e, &e.Attributes, lowerASCII(e.ID))
 	return ok
 }
 
@@ -115,24 +113,17 @@ func (x *Index) Remove(s *Subscription) {
 
 // Candidates returns the subscriptions whose feeds may match e, some repeatedly.
 func (x *Index) Candidates(e *Event) (subs []*Subscription) {
-	x.index.candidates(e, lowerASCII(e.ID), func(f *Feed) { subs = append(subs, f.sub) })
+	x.index.candidates(x.index.appendKeys(nil, e, lowerASCII(e.ID)), func(f *Feed) { subs = append(subs, f.sub) })
 	return subs
 }
 
 // Keys returns how many keys the index has.
-func (x *Index) Keys() (n int) {
-	for _, m := range x.index {
-		n += len(m)
-	}
-	return n
-}
+func (x *Index) Keys() int { return len(x.index.stands) }
 
 // Stands returns how often the feed of s stands in the index.
 func (x *Index) Stands(s *Subscription) (n int) {
-	for _, m := range x.index {
-		for _, feeds := range m {
-			n += len(slices.DeleteFunc(slices.Clone(feeds), func(f *Feed) bool { return f != x.feeds[s] }))
-		}
+	for _, list := range x.index.stands {
+		n += len(slices.DeleteFunc(slices.Clone(list), func(at stand) bool { return at.feed != x.feeds[s] }))
 	}
 	return n
 }
@@ -141,7 +132,57 @@ func (x *Index) Stands(s *Subscription) (n int) {
 type Deadlines struct{ Warn, Expires, Dies time.Time }
 
 // Deadlines returns the stream's.
-func (s *Stream) Deadlines() Deadlines { return Deadlines{s.clock.warn, s.clock.expires, s.clock.dies} }
+func (s *Stream) Deadlines() Deadlines {
+	d := Deadlines{Warn: time.Unix(0, s.clock.warn), Expires: time.Unix(0, s.clock.ends)}
+	if s.clock.dies != 0 {
+		d.Dies = s.hub.zero.Add(s.clock.dies)
+	}
+	return d
+}
 
 // MaxIdleFeeds is how many feeds without streams are kept.
 const MaxIdleFeeds = maxIdleFeeds
+
+// SetPasts bounds what is kept of feeds' lists, and of encoded records. It is to
+// be called before anything is dispatched.
+func (h *Hub) SetPasts(frames, rendered int) { h.pasts.limit, h.rendered.limit = frames, rendered }
+
+// Floor returns the sequence from which on everything is in memory.
+func (h *Hub) Floor() uint64 { return h.floor() }
+
+// Tidy does what is done of time to time, as if it were that late.
+func (h *Hub) Tidy(now time.Time) { h.tidy(now) }
+
+// Pasts returns how many feeds have a past, and what the pasts and what is kept of
+// encoded records take: as counted, and as it is.
+func (h *Hub) Pasts() (pasts, counted, taken, renderedCounted, rendered int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, f := range h.feeds {
+		if f.past != nil {
+			pasts++
+			for _, frame := range f.past.frames {
+				taken += frame.size()
+			}
+		}
+	}
+	for _, r := range h.ring.records {
+		for _, b := range r.blocks {
+			rendered += len(b.data)
+		}
+	}
+	return pasts, h.pasts.taken, taken, h.rendered.taken, rendered
+}
+
+// FrameAs returns the block that streams of sub are shown of rec in a form, nil
+// for none.
+func (h *Hub) FrameAs(rec *Record, sub *Subscription, v Variant) []byte {
+	return newRendering(h, rec, passing).show(sub, v).data
+}
+
+// Len returns how many subscriptions are kept.
+func (s *Subscriptions) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.recent) + len(s.older)
+}

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -19,14 +21,29 @@ type Feed struct {
 	// nil while nobody waits.
 	wake atomic.Pointer[chan struct{}]
 
+	// recalling is held while the past is made to reach further back. The hub's
+	// lock is not waited for with it held, but by the one who does so.
+	recalling sync.Mutex
+
 	// Guarded by the hub's lock.
-	watchers map[Watcher]int // and how many streams each carries
-	streams  int             // how many have joined
-	left     time.Time       // when the last of them went
-	idle     bool            // is counted as a feed without streams
-	seen     uint64          // the last record that was matched against the feed
-	stirred  bool            // has frames that its streams were not woken for
+	watchers  []watching
+	standings []standing // the index's
+	past      *past      // nil while nobody came back
+	streams   int        // how many have joined
+	left      time.Time  // when the last of them went
+	idle      bool       // is counted as a feed without streams
+	seen      uint64     // the last record that was matched against the feed
+	stirred   bool       // has frames that its streams were not woken for
 }
+
+// watching is how many streams of a feed a watcher carries.
+type watching struct {
+	watcher Watcher
+	streams int
+}
+
+// firstOrdinal leaves room for what came before.
+const firstOrdinal = 1 << 62
 
 // feedLife is how long a feed outlives its last stream.
 const feedLife = time.Minute
@@ -48,24 +65,42 @@ type Variant struct {
 // immutable but for the link, which is set once.
 type frame struct {
 	next     atomic.Pointer[frame]
-	data     []byte
-	ordinal  uint64    // its place in the feed's list
-	seq      uint64    // its place in the log; 0 for what has none
-	received time.Time // when the upstream's frame was read; zero for what is no event
+	data     []byte // nil for a frame that only leads to another
+	ordinal  uint64 // its place in the feed's list
+	seq      uint64 // its place in the log; 0 for what has none
+	received int64  // when the upstream's frame was read, in Unix nanoseconds; 0 for what is no event
+	shared   bool   // others hold data, too
 }
 
-func newFeed(sub *Subscription, v Variant) *Feed {
-	f := &Feed{sub: sub, variant: v, watchers: make(map[Watcher]int)}
-	f.tail.Store(new(frame))
+func newFrame(b block, seq uint64) *frame {
+	f := &frame{data: b.data, seq: seq, shared: b.shared}
+	if !b.received.IsZero() {
+		f.received = b.received.UnixNano()
+	}
 	return f
 }
 
-// append links data to the feed's list. The hub's lock is held.
-func (f *Feed) append(data []byte, seq uint64, received time.Time) {
-	tail := f.tail.Load()
-	next := &frame{data: data, ordinal: tail.ordinal + 1, seq: seq, received: received}
+// size is about what the frame takes beyond what others hold.
+func (f *frame) size() int {
+	if f.shared {
+		return frameSize
+	}
+	return frameSize + len(f.data)
+}
+
+func newFeed(sub *Subscription, v Variant) *Feed {
+	f := &Feed{sub: sub, variant: v}
+	f.tail.Store(&frame{ordinal: firstOrdinal})
+	return f
+}
+
+// append links a frame to the feed's list. The hub's lock is held.
+func (f *Feed) append(b block, seq uint64) *frame {
+	tail, next := f.tail.Load(), newFrame(b, seq)
+	next.ordinal = tail.ordinal + 1
 	tail.next.Store(next)
 	f.tail.Store(next)
+	return next
 }
 
 // stir wakes the feed's streams. The hub's lock is held.
@@ -74,8 +109,8 @@ func (f *Feed) stir() {
 	if wake := f.wake.Swap(nil); wake != nil {
 		close(*wake)
 	}
-	for w := range f.watchers {
-		w.Stirred()
+	for _, w := range f.watchers {
+		w.watcher.Stirred()
 	}
 }
 
@@ -89,5 +124,22 @@ func (f *Feed) waking() <-chan struct{} {
 		if f.wake.CompareAndSwap(nil, &wake) {
 			return wake
 		}
+	}
+}
+
+// watchLocked counts a stream in for its watcher.
+func (f *Feed) watchLocked(w Watcher) {
+	i := slices.IndexFunc(f.watchers, func(have watching) bool { return have.watcher == w })
+	if i < 0 {
+		i = len(f.watchers)
+		f.watchers = append(f.watchers, watching{watcher: w})
+	}
+	f.watchers[i].streams++
+}
+
+func (f *Feed) unwatchLocked(w Watcher) {
+	i := slices.IndexFunc(f.watchers, func(have watching) bool { return have.watcher == w })
+	if f.watchers[i].streams--; f.watchers[i].streams == 0 {
+		f.watchers = slices.Delete(f.watchers, i, i+1)
 	}
 }

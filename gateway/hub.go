@@ -40,6 +40,11 @@ type Hub struct {
 	readers chan struct{} // one for each read of the log under way
 	present *present
 	kept    kept
+	zero    time.Time // of all clocks
+
+	rendered room // for what is kept of encoded records
+	pasts    room // for what is kept of feeds' lists
+	beat     atomic.Pointer[heartbeat]
 
 	// head is the last record that all feeds have been given.
 	head atomic.Uint64
@@ -50,8 +55,9 @@ type Hub struct {
 	feeds     map[feedKey]*Feed
 	index     *index
 	ring      ring
-	idle      int     // of the feeds, how many have no stream
-	touched   []*Feed // have frames their streams were not woken for
+	hashes    []uint64 // of the record that is being dispatched
+	idle      int      // of the feeds, how many have no stream
+	touched   []*Feed  // have frames their streams were not woken for
 	gather    *time.Timer
 	sources   sources
 	snapshots snapshots
@@ -76,8 +82,11 @@ func NewHub(o HubOptions) *Hub {
 		loaded:    make(chan struct{}),
 		present:   newPresent(),
 		feeds:     make(map[feedKey]*Feed),
+		zero:      time.Now(),
 		index:     newIndex(),
 		ring:      ring{maxLen: ringRecords, maxBytes: ringBytes},
+		rendered:  room{limit: sharedRenderings},
+		pasts:     room{limit: sharedPasts},
 		sources:   newSources(o.Sources, time.Now()),
 		snapshots: snapshots{piece: snapshotPiece, room: room{limit: sharedSnapshots}},
 	}
@@ -181,16 +190,19 @@ func (h *Hub) dispatch(rec *Record) {
 			h.overtakenLocked(min(first, rec.Seq) - 1)
 		}
 	}
-	r := rendering{hub: h, rec: rec}
+	r := newRendering(h, rec, coming)
 	if rec.Gap != nil {
+		h.hashes = append(h.hashes[:0], h.index.gap)
 		for _, f := range h.feeds {
-			h.give(f, &r)
+			h.give(f, r)
 		}
 	} else {
-		h.index.candidates(rec.Event, lowerASCII(rec.Event.ID), func(f *Feed) { h.give(f, &r) })
+		h.hashes = h.index.appendKeys(h.hashes[:0], rec.Event, r.id)
+		h.index.candidates(h.hashes, func(f *Feed) { h.give(f, r) })
 	}
+	r.stay()
 	h.present.read(rec)
-	h.ring.add(rec)
+	h.ring.add(r, h.hashes)
 	h.head.Store(rec.Seq)
 	switch {
 	case rec.Event == nil || !rec.Event.More:
@@ -206,15 +218,17 @@ func (h *Hub) overtakenLocked(seq uint64) {
 	h.logger.Warn("the log was trimmed faster than it was read", "from", h.head.Load(), "to", seq)
 	h.ring.clear(seq)
 	h.present.overtake(seq)
-	data := h.encode(nil, 0, h.position(seq), nameReset, marshal(reasonData{resetTrimmed}))
+	reset := marshal(reasonData{resetTrimmed})
+	last := block{data: h.encode(nil, 0, h.position(seq), nameReset, reset)}
+	first := h.encode(nil, 0, "", nameReset, reset) // a snapshot follows
 	list := h.present.list(seq)
 	for _, f := range h.feeds {
+		h.forgetLocked(f) // nobody can come back to before seq
 		if f.variant.Snapshot {
-			h.appendSnapshotLocked(f, list)
+			h.appendSnapshotLocked(f, first, list)
 		} else {
-			f.append(data, seq, time.Time{})
+			h.appendLocked(f, last, seq)
 		}
-		h.touchLocked(f)
 	}
 }
 
@@ -224,15 +238,18 @@ func (h *Hub) give(f *Feed, r *rendering) {
 		return // found under another key already
 	}
 	f.seen = r.rec.Seq
-	data, received := r.frame(f.sub, f.variant)
-	if data == nil {
-		return
+	if b := r.show(f.sub, f.variant); b.data != nil {
+		h.appendLocked(f, b, r.rec.Seq)
 	}
-	f.append(data, r.rec.Seq, received)
-	h.touchLocked(f)
 }
 
-func (h *Hub) touchLocked(f *Feed) {
+// appendLocked links a block to the feed's list; its streams are woken later. Seq
+// is its place in the log, 0 for what has none.
+func (h *Hub) appendLocked(f *Feed, b block, seq uint64) {
+	last := f.append(b, seq)
+	if f.past != nil && seq > 0 {
+		h.rememberLocked(f, last)
+	}
 	if !f.stirred {
 		f.stirred = true
 		h.touched = append(h.touched, f)
@@ -252,6 +269,9 @@ func (h *Hub) gathered() {
 	defer h.mu.Unlock()
 	h.wakeLocked()
 }
+
+// since returns how long after the zero of all clocks now is.
+func (h *Hub) since(now time.Time) time.Duration { return now.Sub(h.zero) }
 
 // readOlder reads a page of the log, a few readers at a time.
 func (h *Hub) readOlder(ctx context.Context, after uint64) ([]*Record, error) {

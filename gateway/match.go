@@ -2,11 +2,10 @@ package gateway
 
 import "slices"
 
-// match reports whether the subscription shows e, with the attributes at, and if
-// so behind which mask. Which grant lets an event in is settled before the query
-// is looked at.
-func (s *Subscription) match(e *Event, at *Attributes) (*mask, bool) {
-	id := lowerASCII(e.ID)
+// match reports whether the subscription shows e, with the attributes at and its
+// id in ASCII lower case, and if so behind which mask. Which grant lets an event in
+// is settled before the query is looked at.
+func (s *Subscription) match(e *Event, at *Attributes, id string) (*mask, bool) {
 	for i := range s.rules {
 		if r := &s.rules[i]; r.allows(e, at, id) {
 			return r.mask, s.query.holds(e, at, id, r.mask)
@@ -18,17 +17,17 @@ func (s *Subscription) match(e *Event, at *Attributes) (*mask, bool) {
 // loses reports whether the subscription showed the entity that e tells of until
 // e, and does so no more. It is not asked where the subscription shows e. Where
 // only what the mask hides has changed, nothing is lost: saying so would tell it.
-func (s *Subscription) loses(e *Event) bool {
+func (s *Subscription) loses(e *Event, id string) bool {
 	if e.Before == nil {
 		return false
 	}
-	m, shown := s.match(e, e.Before)
+	m, shown := s.match(e, e.Before, id)
 	if !shown || e.Gone {
 		return shown
 	}
 	visible := e.Attributes
 	visible.hide(m, shapeOf(e.Type), e.Before)
-	_, still := s.match(e, &visible)
+	_, still := s.match(e, &visible, id)
 	return !still
 }
 

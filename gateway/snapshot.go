@@ -201,7 +201,7 @@ func (v *view) encode(records func(yield func(*Record) bool)) viewPage {
 	var piece []byte
 	for rec := range records {
 		e := rec.Event
-		m, shown := v.sub.match(e, &e.Attributes)
+		m, shown := v.sub.match(e, &e.Attributes, lowerASCII(e.ID))
 		if !shown {
 			continue
 		}
@@ -242,13 +242,13 @@ func (h *Hub) snapshotEnd(at uint64, count int) []byte {
 }
 
 // appendSnapshotLocked has a feed's streams, overtaken by trimming, begin anew
-// with what is listed.
-func (h *Hub) appendSnapshotLocked(f *Feed, list *listing) {
+// with what is listed, behind the block that says so.
+func (h *Hub) appendSnapshotLocked(f *Feed, reset []byte, list *listing) {
 	say := func(data []byte) error {
-		f.append(data, list.at, time.Time{})
+		h.appendLocked(f, block{data: data}, list.at)
 		return nil
 	}
-	say(h.encode(nil, 0, "", nameReset, marshal(reasonData{resetTrimmed})))
+	say(reset)
 	v := &view{hub: h, sub: f.sub, form: f.variant}
 	total, _ := snapshot{list, v}.give(say) // nothing fails
 	h.snapshots.room.take(-v.kept)

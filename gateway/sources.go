@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"slices"
 	"time"
 )
@@ -10,6 +11,7 @@ import (
 type sources struct {
 	list    []Status
 	trouble time.Time // since when the log cannot be written; zero when it can
+	texts   [][]byte  // of the list, what openings say; nil when that has changed
 }
 
 func newSources(names []string, now time.Time) sources {
@@ -23,6 +25,7 @@ func newSources(names []string, now time.Time) sources {
 // report takes over a status; Since changes with state or reason only, and
 // Confirmed never goes back.
 func (s *sources) report(status Status, now time.Time) {
+	s.texts = nil
 	i := slices.IndexFunc(s.list, func(have Status) bool { return have.Source == status.Source })
 	if i < 0 {
 		return
@@ -38,6 +41,7 @@ func (s *sources) report(status Status, now time.Time) {
 }
 
 func (s *sources) logTrouble(trouble bool, now time.Time) {
+	s.texts = nil
 	switch {
 	case trouble && s.trouble.IsZero():
 		s.trouble = now
@@ -72,12 +76,38 @@ func (s *sources) shown(sub *Subscription) []Status {
 			out = append(out, status)
 		}
 	}
-	for _, name := range sub.named() {
+	return append(out, s.unknown(sub)...)
+}
+
+// unknown returns what a subscription may be told of those sources that it names
+// and that do not exist.
+func (s *sources) unknown(sub *Subscription) (out []Status) {
+	for _, name := range sub.names {
 		if !slices.ContainsFunc(s.list, func(have Status) bool { return have.Source == name }) {
 			out = append(out, Status{Source: name, State: StateUnknown})
 		}
 	}
 	return out
+}
+
+// appendShown appends what shown returns as JSON.
+func (s *sources) appendShown(dst []byte, sub *Subscription) []byte {
+	if s.texts == nil {
+		for _, status := range s.all() {
+			status.Backfill = nil
+			s.texts = append(s.texts, marshal(status))
+		}
+	}
+	dst = append(dst, '[')
+	for i, text := range s.texts {
+		if sub.Shows(s.list[i].Source) {
+			dst = append(append(dst, text...), ',')
+		}
+	}
+	for _, status := range s.unknown(sub) {
+		dst = append(append(dst, marshal(status)...), ',')
+	}
+	return append(bytes.TrimSuffix(dst, []byte(",")), ']')
 }
 
 // changed returns those of the shown sources whose state is not what the stream
@@ -119,11 +149,10 @@ func (h *Hub) change(f func(*sources, time.Time)) {
 			continue
 		}
 		now.Backfill = nil
-		data := h.encode(nil, 0, "", nameSource, marshal(now))
+		said := block{data: h.encode(nil, 0, "", nameSource, marshal(now))}
 		for _, feed := range h.feeds {
 			if feed.sub.Shows(now.Source) {
-				feed.append(data, 0, time.Time{})
-				h.touchLocked(feed)
+				h.appendLocked(feed, said, 0)
 			}
 		}
 	}

@@ -37,31 +37,27 @@ type StreamOptions struct {
 // Stream is one open response: a cursor into its feed's list and the few
 // deadlines of its own. It knows nothing of how its blocks are carried.
 //
-// Its carrier first calls [Stream.Begin], which writes what was missed, and
-// then, until the stream ends, takes what is new with [Stream.Take] whenever
-// [Stream.Wake] or the time of [Stream.Due] says so. These are for one goroutine
-// at a time; [Stream.End] and [Stream.Lag] may be called from anywhere.
+// Its carrier first calls [Stream.Begin], which writes the opening, and then,
+// until the stream ends, takes what was missed and what is new with [Stream.Take]
+// whenever [Stream.Wake] or the time of [Stream.Due] says so. These are for one
+// goroutine at a time; [Stream.End], [Stream.Lag] and [Stream.Live] may be called
+// from anywhere.
 type Stream struct {
-	hub     *Hub
-	id      string
-	sub     *Subscription
-	variant Variant
-	resume  string
-	since   time.Time
-	clock   clock
+	hub   *Hub
+	asked *asked // nil since the end of Begin
+	clock clock
 
 	feed    *Feed                 // set by joining
-	from    uint64                // the place in the log from which on the feed's frames are for it; set by joining
+	joined  uint64                // the ordinal of the feed's last frame then; set by joining
+	ahead   uint64                // where the stream was ahead of the hub, its place in the log; set by joining
 	cursor  atomic.Pointer[frame] // the last frame given or passed over; nil until joined and once closed
 	skip    int                   // so many bytes of the frame behind it were given
 	watcher Watcher               // guarded by the hub's lock
 	key     int                   // what the watcher knows it by; guarded by the hub's lock
-	told    []Status              // until joined: what ready said of the sources
-	changed []Status              // from joining to the end of Begin: what has changed since
 
-	ended chan struct{}
-	end   sync.Once
-	bye   farewell // set before ended is closed
+	bye   atomic.Pointer[farewell] // nil until the stream has to end; set with mu held
+	mu    sync.Mutex
+	ended chan struct{} // nil while nobody waits for it; guarded by mu
 }
 
 type farewell struct {
@@ -71,11 +67,7 @@ type farewell struct {
 
 // Open returns a new stream. [Stream.Close] must be called when it is done with.
 func (h *Hub) Open(o StreamOptions) *Stream {
-	return &Stream{
-		hub: h, id: o.ID, sub: o.Subscription, variant: o.Variant, resume: o.Resume, since: o.Since,
-		clock: newClock(o.Timing, time.Now()),
-		ended: make(chan struct{}),
-	}
+	return &Stream{hub: h, asked: &asked{StreamOptions: o}, clock: newClock(o.Timing, h.zero, time.Now())}
 }
 
 // Close takes the stream out of its feed. It may be called again.
@@ -88,20 +80,41 @@ func (s *Stream) Close() {
 // End asks the stream to end with bellhop.bye and the reason; a retry above zero
 // tells the client how long to stay away. The first call counts.
 func (s *Stream) End(reason string, retry time.Duration) {
-	s.end.Do(func() {
-		s.bye = farewell{reason, retry}
-		close(s.ended)
+	if s.bye.Load() == nil && s.endOnce(&farewell{reason, retry}) {
 		s.tellEnded()
-	})
+	}
 }
 
-// Ended is closed once [Stream.End] has been called.
-func (s *Stream) Ended() <-chan struct{} { return s.ended }
+func (s *Stream) endOnce(bye *farewell) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.bye.CompareAndSwap(nil, bye) {
+		return false
+	}
+	if s.ended != nil {
+		close(s.ended)
+	}
+	return true
+}
+
+// Ended returns a channel that is closed once [Stream.End] has been called.
+func (s *Stream) Ended() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended == nil {
+		s.ended = make(chan struct{})
+		if s.bye.Load() != nil {
+			close(s.ended)
+		}
+	}
+	return s.ended
+}
 
 // Farewell returns the stream's last block and its reason, after Ended was
 // closed.
 func (s *Stream) Farewell() (block []byte, reason string) {
-	return s.hub.encode(nil, s.bye.retry, "", nameBye, marshal(reasonData{s.bye.reason})), s.bye.reason
+	bye := s.bye.Load()
+	return s.hub.encode(nil, bye.retry, "", nameBye, marshal(reasonData{bye.reason})), bye.reason
 }
 
 // Lag returns how many blocks of its feed the stream has not been given yet.
@@ -113,6 +126,13 @@ func (s *Stream) Lag() uint64 {
 	return s.feed.tail.Load().ordinal - at.ordinal
 }
 
+// Live reports whether the stream has been given all that it missed: what there
+// was when it began. From then on a lag is its client's own.
+func (s *Stream) Live() bool {
+	at := s.cursor.Load()
+	return at != nil && s.liveAt(at)
+}
+
 // Wake returns a channel that is closed when there may be more to take. It is
 // to be asked for before [Stream.Take], so that nothing falls between the two.
 func (s *Stream) Wake() <-chan struct{} { return s.feed.waking() }
@@ -121,8 +141,8 @@ func (s *Stream) Wake() <-chan struct{} { return s.feed.waking() }
 type Batch struct {
 	Data   []byte // whole blocks
 	Blocks int
-	Events int
-	Oldest time.Time // when the first of its events came from upstream; zero without events
+	Events int       // of those that were not missed
+	Oldest time.Time // when the first of these came from upstream; zero without events
 }
 
 // Take appends to b whole blocks that the stream has not been given, until there
@@ -135,52 +155,59 @@ func (s *Stream) Take(b *Batch, limit int) {
 			break
 		}
 		at = next
-		if 0 < at.seq && at.seq <= s.from {
+		if s.passes(at) {
 			continue
 		}
 		b.Data = append(b.Data, at.data...)
 		b.Blocks++
-		if !at.received.IsZero() {
+		if at.received != 0 && !s.missed(at) {
 			if b.Events == 0 {
-				b.Oldest = at.received
+				b.Oldest = time.Unix(0, at.received)
 			}
 			b.Events++
 		}
 	}
 	s.cursor.Store(at)
 	if b.Blocks > 0 {
-		s.clock.written(time.Now())
+		s.clock.written(s.hub.since(time.Now()))
 	}
 }
 
 // Due returns when [Stream.Tick] wants to be called.
-func (s *Stream) Due() time.Time { return s.clock.due() }
+func (s *Stream) Due() time.Time { return s.clock.due(s.hub.zero) }
 
 // Tick returns the blocks that are due by the clock alone, nil when there are
-// none: a heartbeat after silence, the warning before the token's end. It ends
-// the stream when its token has expired or its life is over.
+// none: a heartbeat after silence, the warning before the token's end. They must
+// not be changed. It ends the stream when its token has expired or its life is
+// over.
 func (s *Stream) Tick(now time.Time) []byte {
 	if s.Over(now) {
 		return nil
 	}
 	var b []byte
 	if s.clock.expiring(now) {
-		b = s.hub.encode(b, 0, "", nameExpiring, marshal(expiresData{stamp(s.clock.timing.Expires)}))
+		b = s.hub.encode(nil, 0, "", nameExpiring, marshal(expiresData{stamp(time.Unix(0, s.clock.expires))}))
 	}
 	// The head before the cursor: a heartbeat says that everything up to its
 	// position was given, and what is not linked yet is behind the head.
 	head := s.hub.Head()
-	if s.clock.silent(now) && s.cursor.Load().next.Load() == nil {
-		b = append(b, s.hub.heartbeat(max(head, s.from), now)...)
+	if s.clock.silent(s.hub.since(now)) {
+		if _, next := s.next(); next == nil {
+			b = follow(b, s.hub.heartbeat(max(head, s.ahead), now))
+		}
 	}
 	if b != nil {
-		s.clock.written(now)
+		s.clock.written(s.hub.since(now))
 	}
 	return b
 }
 
-func (h *Hub) heartbeat(seq uint64, now time.Time) []byte {
-	return h.encode(nil, 0, h.position(seq), nameHeartbeat, marshal(nowData{stamp(now)}))
+// follow returns first with then behind it; it does not copy what stands alone.
+func follow(first, then []byte) []byte {
+	if first == nil {
+		return then
+	}
+	return append(first, then...)
 }
 
 // jitter returns a duration between (1-share) and (1+share) of d.

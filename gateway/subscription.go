@@ -35,6 +35,10 @@ type Subscription struct {
 	query query
 	view  string
 	text  string // the query, in canonical form
+	// keys are where events that it may show are found.
+	keys []key
+	// names are the sources that grants and query name and that it can show.
+	names []string
 }
 
 // A set of values, nil for no restriction.
@@ -75,8 +79,7 @@ type rule struct {
 	sources, types, ids set
 	attrs               [attrCount]set
 	mask                *mask
-	live                bool     // whether the query leaves anything that it can let in
-	keys                selector // where the hub's index has the subscription for this rule
+	live                bool // whether the query leaves anything that it can let in
 }
 
 type query struct {
@@ -103,8 +106,8 @@ func NewSubscription(grants []Grant, q Query) (*Subscription, error) {
 	for i := range s.rules {
 		r := &s.rules[i]
 		r.live = slices.ContainsFunc(s.shapesUnder(r), func(sh *shape) bool { return s.fits(r, sh) })
-		r.keys = s.selector(r)
 	}
+	s.keys, s.names = s.keysOf(), s.named()
 	s.view = s.digest(canonicalGrants, q)
 	s.text = queryText(q)
 	return s, nil

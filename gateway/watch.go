@@ -19,17 +19,14 @@ func (s *Stream) Watch(w Watcher, key int) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	s.watcher, s.key = w, key
-	s.feed.watchers[w]++
+	s.feed.watchLocked(w)
 }
 
 func (s *Stream) unwatchLocked() {
-	if s.watcher == nil {
-		return
+	if s.watcher != nil {
+		s.feed.unwatchLocked(s.watcher)
+		s.watcher = nil
 	}
-	if s.feed.watchers[s.watcher]--; s.feed.watchers[s.watcher] == 0 {
-		delete(s.feed.watchers, s.watcher)
-	}
-	s.watcher = nil
 }
 
 // tellEnded tells the stream's watcher that the stream was asked to end.
@@ -46,15 +43,10 @@ func (s *Stream) Feed() *Feed { return s.feed }
 
 // Over reports whether the stream has to end: it was asked to, or its time is up.
 func (s *Stream) Over(now time.Time) bool {
-	if reason := s.clock.over(now); reason != "" {
+	if reason := s.clock.over(now, s.hub.since(now)); reason != "" {
 		s.End(reason, 0)
 	}
-	select {
-	case <-s.ended:
-		return true
-	default:
-		return false
-	}
+	return s.bye.Load() != nil
 }
 
 // A Run is blocks of a feed's list, one behind another: what [Stream.Join] makes
@@ -62,11 +54,12 @@ func (s *Stream) Over(now time.Time) bool {
 type Run struct {
 	Data []byte // may be the list's own: it must not be changed
 
-	first *frame // the one before the first
-	skip  int    // so many bytes of the first are not in Data
-	last  *frame
-	from  uint64 // see Stream.from
-	own   []byte // what Data is when more than one block is in it
+	first  *frame // the one before the first
+	skip   int    // so many bytes of the first are not in Data
+	last   *frame
+	ahead  uint64 // of the stream that it was made for
+	joined uint64 // of that, too
+	own    []byte // what Data is when more than one block is in it
 }
 
 // Forget empties the run, but for its memory.
@@ -77,19 +70,14 @@ func (r *Run) Forget() { *r = Run{own: r.own} }
 // stream of the feed, it is left as it is.
 func (s *Stream) Join(r *Run, limit int) bool {
 	at := s.cursor.Load()
-	if r.first == at && r.skip == s.skip && r.from == s.from && len(r.Data) > 0 {
+	if r.first == at && s.shares(r) {
 		return true
 	}
-	next := at.next.Load()
-	for next != nil && s.passes(next) {
-		at = next
-		next = at.next.Load()
-	}
-	s.cursor.Store(at)
+	at, next := s.next()
 	if next == nil {
 		return false
 	}
-	r.first, r.skip, r.from, r.last = at, s.skip, s.from, next
+	r.first, r.skip, r.ahead, r.joined, r.last = at, s.skip, s.ahead, s.joined, next
 	r.Data = next.data[s.skip:]
 	after := next.next.Load()
 	if after == nil || len(r.Data) >= limit {
@@ -106,6 +94,27 @@ func (s *Stream) Join(r *Run, limit int) bool {
 	return true
 }
 
+// shares reports whether r, which begins at the stream's cursor, is what Join
+// would make: what both joined behind, or both before, is the same for them.
+func (s *Stream) shares(r *Run) bool {
+	return len(r.Data) > 0 && r.skip == s.skip && r.ahead == s.ahead &&
+		(r.joined == s.joined || max(r.joined, s.joined) <= r.first.ordinal || min(r.joined, s.joined) >= r.last.ordinal)
+}
+
+// next moves the cursor over frames that are not for the stream, and returns it
+// and the frame behind it, nil when there is none.
+func (s *Stream) next() (at, next *frame) {
+	at = s.cursor.Load()
+	was := at
+	for next = at.next.Load(); next != nil && s.passes(next); next = at.next.Load() {
+		at = next
+	}
+	if at != was {
+		s.cursor.Store(at)
+	}
+	return at, next
+}
+
 // Begun returns what is left of a block that was given in part, nil when there is
 // none.
 func (s *Stream) Begun() []byte {
@@ -115,19 +124,32 @@ func (s *Stream) Begun() []byte {
 	return s.cursor.Load().next.Load().data[s.skip:]
 }
 
-// passes reports a frame that the stream was given before it joined the feed.
-func (s *Stream) passes(f *frame) bool { return 0 < f.seq && f.seq <= s.from }
+// passes reports a frame that is not for the stream: it was given that before it
+// joined the feed, or has been told by its opening what that says.
+func (s *Stream) passes(f *frame) bool {
+	if f.seq == 0 {
+		return s.missed(f)
+	}
+	return f.seq <= s.ahead
+}
+
+// missed reports a frame that stood in the list when the stream joined its feed.
+func (s *Stream) missed(f *frame) bool { return f.ordinal <= s.joined }
+
+// liveAt reports whether a stream with the cursor at f has been given all that it
+// missed.
+func (s *Stream) liveAt(f *frame) bool { return f.ordinal >= s.joined }
 
 // Given says that the first n bytes of r, which [Stream.Join] made, were given.
 // It returns how many events ended in them, and when the first of those came
-// from its upstream.
+// from its upstream; what was missed does not count.
 func (s *Stream) Given(r *Run, n int, now time.Time) (events int, oldest time.Time) {
-	s.clock.written(now)
+	s.clock.written(s.hub.since(now))
 	if n == len(r.Data) && r.last == r.first.next.Load() { // the common case: one block, whole
 		s.cursor.Store(r.last)
 		s.skip = 0
-		if !r.last.received.IsZero() {
-			return 1, r.last.received
+		if r.last.received != 0 && !s.missed(r.last) {
+			return 1, time.Unix(0, r.last.received)
 		}
 		return 0, time.Time{}
 	}
@@ -140,9 +162,9 @@ func (s *Stream) Given(r *Run, n int, now time.Time) (events int, oldest time.Ti
 				break
 			}
 			left -= len(next.data)
-			if !next.received.IsZero() {
+			if next.received != 0 && !s.missed(next) {
 				if events == 0 {
-					oldest = next.received
+					oldest = time.Unix(0, next.received)
 				}
 				events++
 			}

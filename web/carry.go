@@ -95,12 +95,9 @@ func (c *carrier) run(ctx context.Context) error {
 	return c.follow(ctx)
 }
 
-// begin writes what the stream missed. From then on it may lag only so far.
-func (c *carrier) begin(ctx context.Context) error {
-	err := c.Begin(ctx, c.write)
-	c.live.Store(err == nil)
-	return err
-}
+// begin writes the stream's opening. From when it was given all that it missed, it
+// may lag only so far.
+func (c *carrier) begin(ctx context.Context) error { return c.Begin(ctx, c.write) }
 
 // follow writes what comes.
 func (c *carrier) follow(ctx context.Context) error {
@@ -133,7 +130,7 @@ func (c *carrier) catchUp() error {
 		if lag == 0 {
 			return nil
 		}
-		if lag > c.maxLag {
+		if lag > c.maxLag && c.Live() {
 			c.End(gateway.ByeSlow, 0)
 		}
 		if err := c.writeBatch(); err != nil {

@@ -59,7 +59,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*openStream, *pr
 	if p != nil {
 		return nil, p
 	}
-	sub, err := gateway.NewSubscription(gatewayGrants(t.Grants), q.filter)
+	sub, err := s.subscription(t, &q)
 	if err != nil {
 		return nil, forbidden(err)
 	}
@@ -76,6 +76,15 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*openStream, *pr
 	return &openStream{
 		Stream: stream, id: id, token: t, address: v.address, since: time.Now(), query: sub.Query(),
 	}, nil
+}
+
+// subscription returns what the token lets the query ask for, shared by all who
+// ask alike.
+func (s *Server) subscription(t *auth.Token, q *streamQuery) (*gateway.Subscription, error) {
+	id := t.GrantsID()
+	return s.subscriptions.Get(gateway.SubscriptionKey{Grants: string(id[:]), Query: q.text}, func() (*gateway.Subscription, error) {
+		return gateway.NewSubscription(gatewayGrants(t.Grants), q.filter)
+	})
 }
 
 // available returns the hub, unless no stream can be opened now.

@@ -23,9 +23,14 @@ const (
 	resumeNamePolyfill = "lastEventId"
 )
 
+// notFilters are the parameters that say how a stream begins and what form its
+// events have, not which they are.
+var notFilters = []string{resumeName, resumeNamePolyfill, "since", "snapshot", "as"}
+
 // streamQuery is what the query of GET /events says.
 type streamQuery struct {
 	filter   gateway.Query
+	text     string // what of the raw query filter comes from: equal texts, equal filters
 	snapshot bool
 	since    time.Time
 	unnamed  bool
@@ -59,15 +64,19 @@ func parseQuery(raw, ignore string) (streamQuery, *problem) {
 		}
 		q.values[name] = append(q.values[name], value)
 		q.names = append(q.names, name)
+		if !slices.Contains(notFilters, name) {
+			q.filters = append(append(q.filters, piece...), '&')
+		}
 	}
 	return q.parse()
 }
 
 // queryParser takes the parameters out of values, one after another.
 type queryParser struct {
-	values map[string][]string
-	names  []string // as they came
-	fault  *problem
+	values  map[string][]string
+	names   []string // as they came
+	filters []byte   // the pieces that are filters, as they came
+	fault   *problem
 }
 
 func (q *queryParser) parse() (streamQuery, *problem) {
@@ -82,6 +91,7 @@ func (q *queryParser) parse() (streamQuery, *problem) {
 		since:    q.time("since"),
 		snapshot: q.oneOf("snapshot", "true", "false") == "true",
 		unnamed:  q.oneOf("as", "message") != "",
+		text:     string(q.filters),
 	}
 	for _, name := range q.names {
 		if _, left := q.values[name]; left {

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"bellhop/auth"
@@ -23,10 +22,6 @@ type openStream struct {
 	address netip.Addr
 	since   time.Time
 	query   string // in canonical form
-
-	// live is set once the stream has reached the log's end: from then on it may
-	// lag only so far.
-	live atomic.Bool
 
 	mu   sync.Mutex
 	wire wire // what its blocks are written to, while a goroutine does; guarded by mu
@@ -57,7 +52,7 @@ func (o *openStream) cut() {
 // lag returns how many blocks the stream is behind, once it has reached the
 // log's end.
 func (o *openStream) lag() uint64 {
-	if !o.live.Load() {
+	if !o.Live() {
 		return 0
 	}
 	return o.Lag()

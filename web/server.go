@@ -79,6 +79,8 @@ type Server struct {
 	cors       *cors.Cors
 	registry   *registry
 
+	subscriptions gateway.Subscriptions
+
 	hub      atomic.Pointer[gateway.Hub] // nil until the log is open
 	pumps    atomic.Pointer[pump.Pumps]  // nil but while Run has some
 	drainEnd atomic.Pointer[time.Time]   // when the streams' ending is over; nil unless draining
