@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -185,4 +186,23 @@ func (s *Subscriptions) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.recent) + len(s.older)
+}
+
+// ReadHead reads the head of a stored record.
+func ReadHead(head []byte) (any, error) { return readHead(head) }
+
+// ReadHeadAsJSON reads it with encoding/json alone.
+func ReadHeadAsJSON(head []byte) (any, error) {
+	var h recordHead
+	err := json.Unmarshal(head, &h)
+	return h, err
+}
+
+// HeadAsJSON returns a head as encoding/json writes it.
+func HeadAsJSON(head []byte) ([]byte, error) {
+	h, err := ReadHeadAsJSON(head)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(h)
 }

@@ -6,39 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
-// recordHead is the first line of a record as it is stored. An event's object
-// and entity follow on lines of their own, so that reading a record back never
-// walks them.
-type recordHead struct {
-	Version  int        `json:"v"`
-	Source   string     `json:"source"`
-	Type     string     `json:"type,omitempty"`
-	ID       string     `json:"id,omitempty"`
-	Origin   Origin     `json:"origin,omitempty"`
-	Received time.Time  `json:"received,omitzero"`
-	More     bool       `json:"more,omitempty"`
-	Attr     Attributes `json:"attr,omitzero"`
-	Gone     bool       `json:"gone,omitempty"`
-	Done     time.Time  `json:"done,omitzero"`
-	Ticket   uint64     `json:"ticket,omitempty"`
-	// Before is absent when it is the same as Attr, which Same says.
-	Before *Attributes `json:"before,omitempty"`
-	Same   bool        `json:"same,omitempty"`
-	Gap    *gapHead    `json:"gap,omitempty"`
-}
-
-type gapHead struct {
-	Types  []string  `json:"types"`
-	From   time.Time `json:"from"`
-	To     time.Time `json:"to"`
-	Reason GapReason `json:"reason"`
-}
-
-const recordVersion = 1
+// headRoom is more bytes than most heads have.
+const headRoom = 512
 
 // MarshalRecord returns the bytes that a log stores for r; Seq and Logged are
 // the log's own and not among them.
@@ -55,12 +27,11 @@ func MarshalRecord(r *Record) ([]byte, error) {
 	if e.Before != nil && *e.Before == e.Attributes {
 		h.Before, h.Same = nil, true
 	}
-	head, err := json.Marshal(h)
+	b, err := appendHead(make([]byte, 0, headRoom+len(e.Object)+len(e.Entity)), &h)
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, 0, len(head)+len(e.Object)+len(e.Entity)+2)
-	b = append(append(append(b, head...), '\n'), e.Object...)
+	b = append(append(b, '\n'), e.Object...)
 	if len(e.Entity) > 0 {
 		b = append(append(b, '\n'), e.Entity...)
 	}
@@ -70,8 +41,8 @@ func MarshalRecord(r *Record) ([]byte, error) {
 // UnmarshalRecord reads what [MarshalRecord] wrote. The record keeps b.
 func UnmarshalRecord(b []byte) (*Record, error) {
 	line, rest, _ := bytes.Cut(b, []byte("\n"))
-	var h recordHead
-	if err := json.Unmarshal(line, &h); err != nil {
+	h, err := readHead(line)
+	if err != nil {
 		return nil, fmt.Errorf("record head: %w", err)
 	}
 	if h.Version != recordVersion {

@@ -6,7 +6,8 @@
 // stream's only writer, so the sequence of every record is known before it is
 // published: behind one that fails all others fail too, order cannot change,
 // and after a reopening the stream's last sequence tells which of the
-// unanswered ones are stored. Message ids and their window are not needed.
+// unanswered ones are stored. Message ids and their window are not needed, and of
+// records that wait together the last one's answer is for all.
 //
 // A publish that is not answered in time, or an error, ends the server: it is
 // closed and opened anew inside the process, again and again if need be, and
@@ -14,8 +15,13 @@
 // ENOSPC JetStream stores nothing any more, whatever space is freed.
 //
 // Readers use batched direct gets (ADR-31) and no consumer: a page is one
-// request, a follower asks for the next page when an append was acknowledged,
-// and a damaged message is passed over by the server instead of stalling it.
+// request, and a damaged message is passed over by the server instead of stalling
+// it. A follower is given what was appended last as it was stored, once that is
+// acknowledged, and asks for pages only where it is further behind.
+//
+// The server syncs its files under the locks that an append needs, so that all
+// would wait for the disk. The log syncs them itself, beside the server, as often
+// as it is told to; the server's own turns come seldom and find little to do.
 //
 // Beside the log are, as streams of their own that share its fate: the present
 // state, one message an entity; what waits in the inboxes; and buckets of small

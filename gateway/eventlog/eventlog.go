@@ -63,6 +63,7 @@ type Log struct {
 	state   state
 	inboxes inboxes
 	marks   marks
+	recent  recent
 	more    signal // said when something was stored
 
 	table   atomic.Pointer[epochs]
@@ -148,6 +149,7 @@ func (l *Log) serve(ctx context.Context, s *session) {
 	var others sync.WaitGroup
 	others.Go(func() { l.watch(ctx) })
 	others.Go(func() { l.dropLate(ctx) })
+	others.Go(func() { l.syncAgain(ctx) })
 	w := newWriter(l)
 	w.run(ctx, s)
 	l.stop()

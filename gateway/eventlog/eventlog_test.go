@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
@@ -172,6 +173,9 @@ func checkOrder(tb testing.TB, records []*gateway.Record, seq uint64, from, to i
 	}
 }
 
+// ignoreLogged compares records as they were followed with those that were read.
+var ignoreLogged = cmpopts.IgnoreFields(gateway.Record{}, "Logged")
+
 func TestAppendReadFollow(t *testing.T) {
 	l := open(t, eventlog.Options{Dir: t.TempDir()})
 	if first, last := l.Bounds(); first != 1 || last != 0 {
@@ -194,8 +198,13 @@ func TestAppendReadFollow(t *testing.T) {
 		t.Errorf("got bounds %d, %d, want 1, 3", first, last)
 	}
 	followed, got := f.wait(t, 3), read(t, l, 0)
-	if diff := cmp.Diff(followed, got); diff != "" {
+	if diff := cmp.Diff(followed, got, ignoreLogged); diff != "" {
 		t.Errorf("followed and read differ:\n%s", diff)
+	}
+	for i, r := range followed {
+		if r.Logged.Before(got[i].Logged) || r.Logged.After(time.Now()) {
+			t.Errorf("record %d: logged at %v, and followed at %v", i, got[i].Logged, r.Logged)
+		}
 	}
 	for i, r := range got {
 		if r.Seq != uint64(i+1) || r.Logged.Before(before) || r.Logged.After(time.Now()) {

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -71,3 +72,15 @@ func SpoilState(ctx context.Context, l *Log, key gateway.EntityKey, data string)
 func RemoveLate(ctx context.Context, l *Log, key gateway.EntityKey) error {
 	return l.try(ctx, func(s *session) error { return s.removeEntity(ctx, key, 0) })
 }
+
+// Syncer is syncer.
+type Syncer struct{ *syncer }
+
+// NewSyncer returns a syncer of the log in dir.
+func NewSyncer(dir string) Syncer { return Syncer{newSyncer(dir)} }
+
+// Written is written.
+func (s Syncer) Written(now time.Time) (files, folders []string, err error) { return s.written(now) }
+
+// Sync is sync.
+func (s Syncer) Sync(now time.Time) error { return s.sync(now) }

@@ -55,7 +55,7 @@ func writeFile(name string, data []byte) error {
 		_ = os.Remove(tmp) // what there is of it is in the way on a full disk
 		return err
 	}
-	return syncFolder(filepath.Dir(name))
+	return syncPath(filepath.Dir(name), os.O_RDONLY)
 }
 
 func writeSynced(name string, data []byte) error {
@@ -68,14 +68,6 @@ func writeSynced(name string, data []byte) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // full reports whether the folder's disk has no room for another block of the

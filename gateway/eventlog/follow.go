@@ -13,7 +13,9 @@ import (
 // session that is still there.
 const retryRead = 250 * time.Millisecond
 
-// Follow implements [gateway.Log].
+// Follow implements [gateway.Log]. What was appended last is not read again; its
+// records were logged when that was answered, which is a little later than Read
+// has it.
 func (l *Log) Follow(ctx context.Context, after uint64, f func(*gateway.Record)) error {
 	for {
 		more := l.more.wait()
@@ -40,6 +42,11 @@ func (l *Log) Follow(ctx context.Context, after uint64, f func(*gateway.Record))
 
 // readOn reads a page, again and again until it can be read.
 func (l *Log) readOn(ctx context.Context, after uint64) (page, error) {
+	if after+1 >= l.first.Load() { // else some of them have been trimmed
+		if found := l.recent.after(after, pageRecords); len(found) > 0 {
+			return page{records: l.decode(found), next: found[len(found)-1].seq}, nil
+		}
+	}
 	for tries := 0; ; tries++ {
 		p, err := l.page(ctx, after, pageRecords)
 		if err == nil || errors.Is(err, gateway.ErrClosed) {

@@ -66,7 +66,7 @@ func (l *Log) dropLate(ctx context.Context) {
 	if l.opts.Sync == 0 {
 		return
 	}
-	after := 2 * syncInterval(l.opts.Sync)
+	after := 2 * max(l.opts.Sync, minSync)
 	t := time.NewTimer(after)
 	defer t.Stop()
 	for {

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strconv"
 	"time"
 
@@ -89,8 +91,10 @@ func (b *inbox) putParts(ctx context.Context, parts [][]byte) (ticket uint64, er
 // that is clear.
 func (b *inbox) store(ctx context.Context, m *nats.Msg) (ticket, seq uint64, err error) {
 	for pause := firstBackoff; ; pause = min(2*pause, maxBackoff) {
-		err = b.over(ctx, func(s *session) (err error) {
-			ticket, seq, err = b.storeOver(ctx, s, m)
+		err = b.l.try(ctx, func(s *session) (err error) {
+			if err = b.ready(ctx, s); err == nil {
+				ticket, seq, err = b.storeOver(ctx, s, m)
+			}
 			return err
 		})
 		switch {
@@ -159,12 +163,17 @@ func (b *inbox) Entries(ctx context.Context) ([]gateway.Entry, error) {
 	}
 }
 
-// over calls f with a session that has the inbox's stream.
+// over calls f with a session that has the inbox's stream. Where nothing was ever
+// put into the inbox there is none: of many sources few have anything that waits,
+// and each stream costs files.
 func (b *inbox) over(ctx context.Context, f func(*session) error) error {
 	if b.invalid != nil {
 		return b.invalid
 	}
 	return b.l.try(ctx, func(s *session) error {
+		if _, err := os.Stat(s.folder(b.stream)); errors.Is(err, fs.ErrNotExist) && !s.known(b.stream) {
+			return nil
+		}
 		if err := b.ready(ctx, s); err != nil {
 			return err
 		}

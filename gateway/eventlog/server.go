@@ -19,7 +19,7 @@ const (
 	maxMemory = 64 << 20
 
 	readyTimeout = 10 * time.Second
-	minSync      = 10 * time.Millisecond // the server draws from half of it and panics at nothing
+	minSync      = 10 * time.Millisecond
 )
 
 // startServer starts the server in this process. It is ready when it returns,
@@ -36,7 +36,7 @@ func startServer(o *Options) (*server.Server, error) {
 		JetStreamMaxMemory:     maxMemory,
 		StoreDir:               filepath.Clean(o.Dir),
 		SyncAlways:             o.Sync == 0,
-		SyncInterval:           syncInterval(o.Sync),
+		SyncInterval:           max(o.Sync, serverSync),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("configure server: %w", err)
@@ -53,13 +53,6 @@ func startServer(o *Options) (*server.Server, error) {
 		return nil, errors.New("start server: not ready")
 	}
 	return srv, nil
-}
-
-func syncInterval(d time.Duration) time.Duration {
-	if d == 0 {
-		return time.Minute // each write is synced, this is for the rest
-	}
-	return max(d, minSync)
 }
 
 func stopServer(srv *server.Server) {

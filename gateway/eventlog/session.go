@@ -36,6 +36,7 @@ type session struct {
 	js      jetstream.JetStream
 	readers chan *reader
 	broken  chan error // has the first reason why the session is of no more use
+	ended   chan struct{}
 
 	mu      sync.Mutex
 	buckets map[string]jetstream.KeyValue
@@ -53,6 +54,7 @@ func openSession(ctx context.Context, o *Options) (*session, error) {
 		srv:     srv,
 		readers: make(chan *reader, concurrentReads),
 		broken:  make(chan error, 1),
+		ended:   make(chan struct{}),
 		buckets: make(map[string]jetstream.KeyValue),
 		streams: make(map[string]bool),
 	}
@@ -139,6 +141,7 @@ func (s *session) fault() error {
 
 // close ends the session. Requests that wait get an error.
 func (s *session) close() {
+	close(s.ended)
 	for _, nc := range []*nats.Conn{s.pub, s.put, s.get} {
 		if nc != nil {
 			nc.Close()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,7 +30,7 @@ const (
 	loggedHeader = "Bellhop-Logged"
 
 	// savesAtOnce bounds the messages of a save that are under way, and with
-	// them the memory that they take.
+	// them the memory that they take and how long all else waits for them.
 	savesAtOnce = 64
 	// markSlots is how many marks are kept: a power cut may cost the stream's
 	// tail, and the last of them with it.
@@ -84,18 +85,61 @@ func (l *Log) saveState(ctx context.Context, s *session, changed []*gateway.Reco
 }
 
 // saveEntities stores records and removes what is kept of the entities that are
-// gone up to the sequence last of the state's stream: a removal that is late must
-// not hit what was stored later.
+// gone up to the sequence last of the state's stream, which is its last one: a
+// removal that is late must not hit what was stored later.
 func (s *session) saveEntities(ctx context.Context, changed []*gateway.Record, gone []gateway.EntityKey, last uint64) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, removing := errgroup.WithContext(ctx)
 	g.SetLimit(savesAtOnce)
 	for _, key := range gone {
-		g.Go(func() error { return s.removeEntity(ctx, key, last) })
+		g.Go(func() error { return s.removeEntity(removing, key, last) })
 	}
-	for _, r := range changed {
-		g.Go(func() error { return s.saveEntity(ctx, r) })
+	if err := g.Wait(); err != nil {
+		return err
 	}
-	return g.Wait()
+	for some := range slices.Chunk(changed, savesAtOnce) {
+		if err := s.saveSome(ctx, some, last); err != nil {
+			return err
+		}
+		last += uint64(len(some))
+	}
+	return nil
+}
+
+// saveSome stores records behind the sequence last. Each is stored only behind the
+// one before it, so the answer to the last one is for all.
+func (s *session) saveSome(ctx context.Context, records []*gateway.Record, last uint64) error {
+	for i, r := range records {
+		m, err := entityMessage(r)
+		if err != nil {
+			return err
+		}
+		m.Header[jetstream.ExpectedLastSeqHeader] = []string{strconv.FormatUint(last+uint64(i), 10)}
+		if i < len(records)-1 {
+			err = s.put.PublishMsg(m)
+		} else {
+			_, err = s.store(ctx, m)
+		}
+		if err != nil {
+			return s.failed(ctx, err)
+		}
+	}
+	return nil
+}
+
+// failed returns err, the reason why something could not be stored. Where the
+// server's files are at fault the session is of no more use, and failed waits for
+// its end.
+func (s *session) failed(ctx context.Context, err error) error {
+	fault := s.fault()
+	if fault == nil {
+		return err
+	}
+	s.fail(fault)
+	select {
+	case <-s.ended:
+	case <-ctx.Done():
+	}
+	return fault
 }
 
 func (s *session) ensureState(ctx context.Context) error {
@@ -117,31 +161,31 @@ func (s *session) removeEntity(ctx context.Context, key gateway.EntityKey, last 
 	return s.purge(ctx, stateStream, subject, last+1)
 }
 
-func (s *session) saveEntity(ctx context.Context, r *gateway.Record) error {
+// entityMessage returns the message that keeps an entity's record.
+func entityMessage(r *gateway.Record) (*nats.Msg, error) {
 	if r.Event == nil {
-		return errNoEntity
+		return nil, errNoEntity
 	}
 	key, lasts := r.Event.Key()
 	if !lasts {
-		return errNoEntity
+		return nil, errNoEntity
 	}
 	subject, err := entitySubject(key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	data, err := marshal(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = s.store(ctx, &nats.Msg{
+	return &nats.Msg{
 		Subject: subject,
 		Header: nats.Header{
 			seqHeader:    {strconv.FormatUint(r.Seq, 10)},
 			loggedHeader: {r.Logged.UTC().Format(time.RFC3339Nano)},
 		},
 		Data: data,
-	})
-	return err
+	}, nil
 }
 
 // markState stores how far the state is complete.

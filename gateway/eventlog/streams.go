@@ -55,10 +55,20 @@ func sameLimits(have, want jetstream.StreamConfig) bool {
 // not restore, so that one created in its place gets a new one, and what is left
 // of the messages.
 func (s *session) strip(stream string) {
-	folder := filepath.Join(s.srv.StoreDir(), server.DEFAULT_GLOBAL_ACCOUNT, "streams", stream)
+	folder := s.folder(stream)
 	for _, file := range []string{server.JetStreamMetaFile, server.JetStreamMetaFileSum} {
 		_ = os.Remove(filepath.Join(folder, file)) // as a rule there is none
 	}
+}
+
+// folder returns the folder of a stream.
+func (s *session) folder(stream string) string {
+	return filepath.Join(streamsFolder(s.srv.StoreDir()), stream)
+}
+
+// streamsFolder returns the folder that has those of the streams, in the server's.
+func streamsFolder(store string) string {
+	return filepath.Join(store, server.DEFAULT_GLOBAL_ACCOUNT, "streams")
 }
 
 // remove deletes a stream.

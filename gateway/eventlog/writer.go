@@ -22,6 +22,9 @@ const (
 
 	firstBackoff = 100 * time.Millisecond
 	maxBackoff   = 5 * time.Second
+
+	// answerEvery is how many records at most one answer is for.
+	answerEvery = 256
 )
 
 var errUnanswered = errors.New("append is not answered")
@@ -33,6 +36,10 @@ type writer struct {
 	flight  flight
 	failed  bool // OnHealth was told so
 	backoff time.Duration
+
+	// Of the present session.
+	inbox string
+	asked []uint64 // the sequences that answers are outstanding for, in order
 }
 
 func newWriter(l *Log) *writer { return &writer{l: l, backoff: firstBackoff} }
@@ -114,9 +121,9 @@ func (w *writer) heal() {
 // append publishes over s until all is stored and the intake closed, which is
 // no error, or something fails.
 func (w *writer) append(ctx context.Context, s *session) error {
-	inbox := s.pub.NewInbox()
+	w.inbox, w.asked = s.pub.NewInbox(), nil
 	acks := make(chan *nats.Msg, maxPending+1)
-	if _, err := s.pub.ChanSubscribe(inbox, acks); err != nil {
+	if _, err := s.pub.ChanSubscribe(w.inbox, acks); err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
 	if err := w.resume(ctx, s); err != nil {
@@ -129,7 +136,7 @@ func (w *writer) append(ctx context.Context, s *session) error {
 		if w.flight.sent == 0 {
 			progress = time.Now()
 		}
-		if err := w.publish(s, inbox); err != nil {
+		if err := w.publish(s); err != nil {
 			return err
 		}
 		if len(w.flight.entries) == 0 {
@@ -174,22 +181,30 @@ func (w *writer) resume(ctx context.Context, s *session) error {
 		readable = end.seq
 	}
 	w.flight.add(w.l.intake.take())
+	w.l.recent.clear() // what an earlier session stored may be lost or damaged
 	w.stored(w.flight.resume(st.Last, readable))
 	return nil
 }
 
-// publish publishes as much as may be under way.
-func (w *writer) publish(s *session, inbox string) error {
-	for e := w.flight.next(); e != nil; e = w.flight.next() {
-		err := s.pub.PublishMsg(&nats.Msg{
+// publish publishes as much as may be under way. An answer is asked for to the last
+// record: as each is stored only behind the one before it, it answers for all.
+func (w *writer) publish(s *session) error {
+	for e := w.flight.next(); e != nil; {
+		following := w.flight.next()
+		m := &nats.Msg{
 			Subject: e.subject,
-			Reply:   inbox,
 			Header:  nats.Header{jetstream.ExpectedLastSeqHeader: {strconv.FormatUint(e.seq-1, 10)}},
 			Data:    e.data,
-		})
-		if err != nil {
+		}
+		// While something is wrong each answers for itself, and so says what that is.
+		if following == nil || e.seq%answerEvery == 0 || w.failed {
+			m.Reply = w.inbox
+			w.asked = append(w.asked, e.seq)
+		}
+		if err := s.pub.PublishMsg(m); err != nil {
 			return fmt.Errorf("publish: %w", err)
 		}
+		e = following
 	}
 	return nil
 }
@@ -198,24 +213,54 @@ func (w *writer) publish(s *session, inbox string) error {
 func (w *writer) answered(m *nats.Msg, acks <-chan *nats.Msg) error {
 	seq := w.flight.at
 	for {
-		acked, err := ackedSeq(m)
-		if err == nil && acked != seq+1 {
-			err = fmt.Errorf("sequence %d after %d", acked, seq)
-		}
+		err := w.answer(m)
 		if err != nil {
-			w.stored(w.flight.settle(seq))
+			w.acked(seq)
 			return fmt.Errorf("append: %w", err)
 		}
-		seq = acked
+		seq, w.asked = w.asked[0], w.asked[1:]
 		select {
 		case m = <-acks:
 			continue
 		default:
 		}
-		w.stored(w.flight.settle(seq))
+		w.acked(seq)
 		w.heal()
 		return nil
 	}
+}
+
+// answer returns why m is not what the next answer must be.
+func (w *writer) answer(m *nats.Msg) error {
+	seq, err := ackedSeq(m)
+	switch {
+	case err != nil:
+		return err
+	case len(w.asked) == 0:
+		return fmt.Errorf("sequence %d, not asked for", seq)
+	case seq != w.asked[0]:
+		return fmt.Errorf("sequence %d instead of %d", seq, w.asked[0])
+	}
+	return nil
+}
+
+// acked says that the present session has stored all up to seq, as it was sent.
+func (w *writer) acked(seq uint64) {
+	entries := w.flight.settle(seq)
+	w.l.recent.add(messagesOf(entries))
+	w.stored(entries)
+}
+
+// messagesOf returns the messages that entries have become.
+func messagesOf(entries []entry) []message {
+	now := time.Now().UTC()
+	messages := make([]message, 0, len(entries))
+	for i := range entries {
+		if e := &entries[i]; e.subject != "" {
+			messages = append(messages, message{seq: e.seq, at: now, data: e.data})
+		}
+	}
+	return messages
 }
 
 // ackedSeq returns the sequence that an answered append got.

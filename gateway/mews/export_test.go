@@ -33,3 +33,6 @@ func Walk(text []byte) error {
 
 // LoneSurrogate is loneSurrogate.
 func LoneSurrogate(quoted []byte) bool { return loneSurrogate(quoted) }
+
+// Compact is compact.
+func Compact(text []byte) []byte { return compact(text) }

@@ -96,11 +96,7 @@ func (f *frame) event(text []byte) {
 	if v.outcome, v.err = checkEvent(text, typ, id); v.outcome != accepted {
 		return
 	}
-	object, err := compact(text)
-	if err != nil {
-		v.outcome, v.err = refusedShape, err
-		return
-	}
+	object := compact(text)
 	v.typ = unquote(typ)
 	if len(object) > gateway.MaxObject {
 		v.outcome = refusedSize
@@ -161,10 +157,21 @@ func names(event []byte) (typ, id []byte) {
 	return typ, id
 }
 
-// compact returns a copy of text without its insignificant spaces. No number and
-// no escape is changed.
-func compact(text []byte) (json.RawMessage, error) {
-	b := bytes.NewBuffer(make([]byte, 0, len(text)))
-	err := json.Compact(b, text)
-	return b.Bytes(), err
+// compact returns a copy of valid JSON without its insignificant spaces. No number
+// and no escape is changed.
+func compact(text []byte) json.RawMessage {
+	b := make([]byte, 0, len(text))
+	begin, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++ // it may be a quote
+		case !quoted && (c == ' ' || c == '\t' || c == '\r' || c == '\n'):
+			b = append(b, text[begin:i]...)
+			begin = i + 1
+		}
+	}
+	return append(b, text[begin:]...)
 }

@@ -1,6 +1,7 @@
 package mews_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -22,6 +23,24 @@ func FuzzWalk(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if err, want := mews.Walk(text), json.Valid(text); (err == nil) != want {
 			t.Errorf("Walk(%q) = %v, json.Valid says %t", text, err, want)
+		}
+	})
+}
+
+// FuzzCompact holds compact against encoding/json.
+func FuzzCompact(f *testing.F) {
+	for _, seed := range []string{
+		` { "a" : [ 1 , -0.50e+7 , "b c\\" , "\\\" \t" ] ,` + "\r\n\t" + `"d e" : { } } `, `" \" "`, `[]`, "\n7 ", `"<\u2028>"`, "\"\u2028\"",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var want bytes.Buffer
+		if json.Compact(&want, text) != nil {
+			return // not valid
+		}
+		if got := mews.Compact(text); !bytes.Equal(got, want.Bytes()) {
+			t.Errorf("Compact(%q) = %q, want %q", text, got, want.Bytes())
 		}
 	})
 }

@@ -48,10 +48,7 @@ func newRow(typ string, text []byte) (row, outcome) {
 	if o, _ := checkEvent(text, []byte(`"`+typ+`"`), id); o != accepted {
 		return row{}, o
 	}
-	object, err := compact(text)
-	if err != nil {
-		return row{}, refusedShape
-	}
+	object := compact(text)
 	r := row{typ: typ, id: unquote(id), object: object}
 	v := pick(object, "State", "CreatedUtc", "UpdatedUtc", "IsActive", "CancelledUtc", "AssignedResourceId")
 	r.state = textOf(v[0])
