@@ -194,6 +194,7 @@ func (s *service) run() error {
 	defer context.AfterFunc(s.kill, s.listeners.Close)()
 	parts.begin(s.listeners.Run) // not ready, and busy, until the log is open
 	parts.begin(s.server.Run)
+	parts.begin(web.GiveBack)
 	log, err := s.openLog()
 	if err != nil {
 		return errors.Join(err, parts.end())

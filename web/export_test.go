@@ -103,3 +103,6 @@ func (r Registry) Counts() (streams, subjects, addresses int) {
 
 // OpenListener opens a listener as the server's own.
 var OpenListener = listen
+
+// PlainRequest is what a front takes for a request for a stream.
+var PlainRequest = plainRequest

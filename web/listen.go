@@ -78,7 +78,12 @@ func (s *Server) Listen(ctx context.Context, o Listen) (*Listeners, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.add(public, s.Public(), o.TLS, s.logger)
+	handler := s.Public()
+	if o.TLS == nil {
+		carried := func() bool { return s.pumps.Load() != nil }
+		public = newFront(public, handler, strings.TrimSuffix(s.basePath, "/")+"/events", carried, s.logger)
+	}
+	l.add(public, handler, o.TLS, s.logger)
 	for _, side := range []struct {
 		address string
 		handler http.Handler
@@ -123,7 +128,13 @@ func (l *Listeners) Run(ctx context.Context) error {
 			server.Close()
 		}
 	}
-	return group.Wait()
+	err := group.Wait()
+	for _, ln := range l.listeners {
+		if f, ok := ln.(interface{ Wait() }); ok {
+			f.Wait()
+		}
+	}
+	return err
 }
 
 func (l *Listeners) add(ln net.Listener, h http.Handler, config *tls.Config, logger *slog.Logger) {

@@ -33,6 +33,9 @@ func paths() []path {
 		{name: "pump", taken: true, told: closes, open: func(t *testing.T, h *house) door {
 			return dial(t, h.listen(t, nil), "tcp")
 		}},
+		{name: "pump, by way of net/http", taken: true, told: closes, open: func(t *testing.T, h *house) door {
+			return dial(t, h.serve(t, h.HTTPServer(h.Public()), func(c net.Conn) net.Conn { return c }), "tcp")
+		}},
 		{name: "pump on a unix socket", taken: true, told: closes, open: func(t *testing.T, h *house) door {
 			file := filepath.Join(t.TempDir(), "bellhop.sock")
 			l, err := h.Listen(t.Context(), web.Listen{Public: "unix:" + file})

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -20,18 +21,37 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// A socket is a connection without net/http.
-type socket interface {
+// A plainConn is a connection that is a socket and nothing more.
+type plainConn interface {
 	net.Conn
 	syscall.Conn
 	CloseWrite() error
 }
 
+// A socket is a connection without net/http.
+type socket interface {
+	io.ReadWriteCloser
+	CloseWrite() error
+	SetDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+	// descriptor gives the connection away: a descriptor that does not block and
+	// that Close leaves alone.
+	descriptor() (int, error)
+}
+
+// A hijacked is a connection that net/http has let go of.
+type hijacked struct{ plainConn }
+
+func (h hijacked) descriptor() (int, error) { return pump.Descriptor(h.plainConn) }
+
 // takeOver takes the request's connection over, where its socket can be given to
 // a pump: plain HTTP/1 only, and no request with a body, which somebody would
 // have to pass over. It returns nil where net/http must go on.
 func takeOver(w http.ResponseWriter, r *http.Request) socket {
-	plain, ok := r.Context().Value(connKey{}).(socket)
+	if own, ok := w.(interface{ takeSocket() socket }); ok {
+		return own.takeSocket()
+	}
+	plain, ok := r.Context().Value(connKey{}).(plainConn)
 	if !ok || r.TLS != nil || r.ProtoMajor != 1 || r.ContentLength != 0 {
 		return nil
 	}
@@ -40,7 +60,7 @@ func takeOver(w http.ResponseWriter, r *http.Request) socket {
 		return nil
 	}
 	plain.SetDeadline(time.Time{}) // the server's own may still run
-	return plain
+	return hijacked{plain}
 }
 
 // A socketWire is the wire of a connection that was taken over; the response's
@@ -65,11 +85,11 @@ func (w *socketWire) Flush() error { return nil }
 // with which it stays.
 func (s *Server) carrySocket(ctx context.Context, conn socket, h http.Header, o *openStream, pumps *pump.Pumps) {
 	defer conn.Close()
-	w := &socketWire{conn, responseHead(h)}
+	w := &socketWire{conn, responseHead(http.StatusOK, h)}
 	c := s.carrier(o, w)
 	err := c.begin(ctx)
 	if err == nil {
-		fd, dupErr := pump.Descriptor(conn)
+		fd, dupErr := conn.descriptor()
 		if dupErr == nil {
 			o.attach(nil)
 			pumps.Take(fd, o.Stream, func(reason string) { s.ended(o, reason) })
@@ -85,9 +105,9 @@ func (s *Server) carrySocket(ctx context.Context, conn socket, h http.Header, o 
 }
 
 // responseHead returns the head of a response whose end is the connection's.
-func responseHead(h http.Header) []byte {
+func responseHead(status int, h http.Header) []byte {
 	var b bytes.Buffer
-	b.WriteString("HTTP/1.1 200 OK\r\n")
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	h.Set("Connection", "close")
 	h.Write(&b) // to memory: cannot fail

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// write writes to a socket without blocking. What the socket does not take is no
+// Send writes to a socket, which does not block. What it does not take now is no
 // error.
 //
 // The call is made without telling the scheduler, as for one that cannot block
@@ -16,7 +16,7 @@ import (
 // 20 µs to look and, where there is one processor, interrupts what it looks
 // after: an eighth of the time. And it is send(2), not write(2), to pass over
 // what is for files.
-func write(fd int, b []byte) (int, error) {
+func Send(fd int, b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}

@@ -106,7 +106,7 @@ func (p *pump) bye(c *conn, now time.Time) {
 // nothing more has the write timeout, from the last time that it took something;
 // one that has gone is closed.
 func (p *pump) send(c *conn, b []byte, now time.Time) int {
-	n, err := write(int(c.fd), b)
+	n, err := Send(int(c.fd), b)
 	if err != nil {
 		p.close(c, Gone)
 		return 0
