@@ -192,8 +192,9 @@ func (s *Stream) Tick(now time.Time) []byte {
 	// position was given, and what is not linked yet is behind the head.
 	head := s.hub.Head()
 	if s.clock.silent(s.hub.since(now)) {
-		if _, next := s.next(); next == nil {
-			b = follow(b, s.hub.heartbeat(max(head, s.ahead), now))
+		if at, next := s.next(); next == nil {
+			// A frame may be linked, and given, before the head is where it stands.
+			b = follow(b, s.hub.heartbeat(max(head, s.ahead, at.seq), now))
 		}
 	}
 	if b != nil {

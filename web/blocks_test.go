@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -20,19 +21,23 @@ type blockReader struct{ r *bufio.Reader }
 
 func newBlockReader(r io.Reader) *blockReader { return &blockReader{bufio.NewReader(r)} }
 
-// next returns the next block, or the reader's error where there is none.
+// errTorn is the error of a block that breaks off.
+var errTorn = errors.New("torn block")
+
+// next returns the next block, or the reader's error where there is none. Of one
+// that breaks off the text is what there is.
 func (b *blockReader) next() (block, error) {
 	var bl block
 	rest := []string{"retry: ", "id: ", "event: ", "data: "}
 	for {
 		line, err := b.r.ReadString('\n')
+		bl.text += line
 		if err != nil {
-			if bl.text+line != "" {
-				return bl, fmt.Errorf("torn block %q: %w", bl.text+line, err)
+			if bl.text != "" {
+				return bl, fmt.Errorf("%w %q: %w", errTorn, bl.text, err)
 			}
 			return bl, err
 		}
-		bl.text += line
 		if line == "\n" {
 			return bl, bl.check(rest)
 		}

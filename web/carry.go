@@ -160,7 +160,11 @@ func (c *carrier) write(b []byte) error {
 	if c.Over(time.Now()) {
 		return gateway.ErrEnded
 	}
-	return c.send(b, c.timeout)
+	if err := c.send(b, c.timeout); err != nil {
+		return err
+	}
+	// HTTP/2 resets a stream when the deadline passes, also when nothing is written.
+	return c.SetWriteDeadline(time.Time{})
 }
 
 func (c *carrier) send(b []byte, timeout time.Duration) error {

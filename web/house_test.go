@@ -55,6 +55,7 @@ type plan struct {
 
 	unwatched bool // nobody ends streams but they themselves
 	log       gateway.Log
+	encode    gateway.Encoder
 }
 
 // newPlan returns one with the defaults of the configuration.
@@ -74,6 +75,7 @@ func newPlan() *plan {
 			Admin:    web.Admin{Address: "127.0.0.1:8081"},
 			Registry: prometheus.NewRegistry(),
 		},
+		encode: encode,
 		issuers: []auth.Issuer{
 			{Name: issuer, Audience: audience, Secret: secret},
 			{Name: "https://other.test", Audience: audience, Secret: secret},
@@ -104,7 +106,7 @@ func build(tb testing.TB, changes ...func(*plan)) *house {
 	p.Verifier = h.verifier
 	h.Server = web.New(p.Options)
 	h.hub = gateway.NewHub(gateway.HubOptions{
-		Log: p.log, Sources: []string{"prague", "brno"}, Registerer: p.Registry, Encode: encode,
+		Log: p.log, Sources: []string{"prague", "brno"}, Registerer: p.Registry, Encode: p.encode,
 	})
 	during(tb, h.hub.Run)
 	switch {

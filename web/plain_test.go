@@ -63,13 +63,13 @@ func FuzzPlainRequest(f *testing.F) {
 	for text := range plainRequests {
 		f.Add([]byte(text))
 	}
-	judge := newJudge(f)
+	referee := newReferee(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got := web.PlainRequest(bytes.Clone(data), "/events")
 		if got == nil {
 			return
 		}
-		want, status := judge.ask(t, data)
+		want, status := referee.ask(t, data)
 		if want == nil {
 			t.Fatalf("net/http answers %q with %d", data, status)
 		}
@@ -91,15 +91,15 @@ func partsOf(r *http.Request) requestParts {
 	return requestParts{r.Method, r.RequestURI, r.URL.Path, r.URL.RawQuery, r.Host, r.Header, r.ContentLength, r.Body != http.NoBody}
 }
 
-// A judge is a server of net/http that tells what it made of a request.
-type judge struct {
+// A referee is a server of net/http that tells what it made of a request.
+type referee struct {
 	connections chan net.Conn
 	requests    chan *http.Request
 	closed      chan struct{}
 }
 
-func newJudge(tb testing.TB) *judge {
-	j := &judge{make(chan net.Conn), make(chan *http.Request, 1), make(chan struct{})}
+func newReferee(tb testing.TB) *referee {
+	j := &referee{make(chan net.Conn), make(chan *http.Request, 1), make(chan struct{})}
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 		j.requests <- r
@@ -116,7 +116,7 @@ func newJudge(tb testing.TB) *judge {
 	return j
 }
 
-func (j *judge) Accept() (net.Conn, error) {
+func (j *referee) Accept() (net.Conn, error) {
 	select {
 	case c := <-j.connections:
 		return c, nil
@@ -125,11 +125,11 @@ func (j *judge) Accept() (net.Conn, error) {
 	}
 }
 
-func (j *judge) Close() error   { close(j.closed); return nil }
-func (j *judge) Addr() net.Addr { return &net.TCPAddr{} }
+func (j *referee) Close() error   { close(j.closed); return nil }
+func (j *referee) Addr() net.Addr { return &net.TCPAddr{} }
 
 // ask returns the request that data is, or the status of the refusal.
-func (j *judge) ask(t *testing.T, data []byte) (*http.Request, int) {
+func (j *referee) ask(t *testing.T, data []byte) (*http.Request, int) {
 	own, theirs := net.Pipe()
 	j.connections <- theirs
 	own.SetDeadline(time.Now().Add(patience))
