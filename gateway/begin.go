@@ -127,26 +127,17 @@ func (s *Stream) start(ctx context.Context) (reset string, err error) {
 // it says so and goes on as a new stream would.
 func (s *Stream) older(ctx context.Context, write func([]byte) error) error {
 	a := s.asked
-	floor := s.hub.floor() // before the read, which then had all up to it
-	page, err := s.hub.readOlder(ctx, a.at)
+	read, upTo, err := s.hub.readOlder(ctx, a.at)
 	if errors.Is(err, ErrTrimmed) {
 		return s.restart(ctx, write)
 	}
 	if err != nil {
 		return err
 	}
-	if len(page) == 0 { // what was there has been erased
-		a.at = max(a.at, floor)
-		return nil
-	}
-	read := make([]*rendering, len(page))
-	for i, rec := range page {
-		read[i] = newRendering(s.hub, rec, passing)
-	}
 	if err := s.replay(read, write); err != nil {
 		return err
 	}
-	a.at = page[len(page)-1].Seq
+	a.at = upTo
 	if now := time.Now(); s.clock.silent(s.hub.since(now)) { // a long way without a match
 		return write(s.hub.heartbeat(a.at, now))
 	}

@@ -206,3 +206,10 @@ func HeadAsJSON(head []byte) ([]byte, error) {
 	}
 	return json.Marshal(h)
 }
+
+// OlderBytes returns what is kept of pages of the log, as counted.
+func (h *Hub) OlderBytes() int {
+	h.older.mu.Lock()
+	defer h.older.mu.Unlock()
+	return h.older.bytes
+}

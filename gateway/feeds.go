@@ -129,6 +129,7 @@ func (h *Hub) tidy(now time.Time) {
 		h.tidyLocked(f, now)
 	}
 	h.snapshots.sweep(now)
+	h.older.sweep(now)
 }
 
 // dropLocked ends a feed without streams.

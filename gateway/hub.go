@@ -23,13 +23,6 @@ const (
 // frame, so that its events leave in one write.
 const gatherFrame = 2 * time.Millisecond
 
-// How streams read what is no longer in memory: pages of so many records, so
-// many at a time.
-const (
-	olderPage    = 512
-	olderReaders = 8
-)
-
 // Hub tails the log and brings each record to the feeds that show it. Its
 // methods may be called concurrently.
 type Hub struct {
@@ -38,6 +31,7 @@ type Hub struct {
 	encode  Encoder
 	logger  *slog.Logger
 	readers chan struct{} // one for each read of the log under way
+	older   older
 	present *present
 	kept    kept
 	zero    time.Time // of all clocks
@@ -46,6 +40,7 @@ type Hub struct {
 	pasts    room // for what is kept of feeds' lists
 	beat     atomic.Pointer[heartbeat]
 
+	logReads atomic.Uint64 // for streams that came from far back
 	// head is the last record that all feeds have been given.
 	head atomic.Uint64
 	// loaded is closed when the log's tail has been read.
@@ -107,6 +102,9 @@ func (h *Hub) register(r prometheus.Registerer) {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "bellhop_hub_sequence", Help: "The last sequence of the log that all feeds have been given.",
 		}, func() float64 { return float64(h.Head()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "bellhop_log_reads_total", Help: "Reads of the log for streams that resumed further back than memory reaches.",
+		}, func() float64 { return float64(h.logReads.Load()) }),
 	)
 }
 
@@ -272,17 +270,6 @@ func (h *Hub) gathered() {
 
 // since returns how long after the zero of all clocks now is.
 func (h *Hub) since(now time.Time) time.Duration { return now.Sub(h.zero) }
-
-// readOlder reads a page of the log, a few readers at a time.
-func (h *Hub) readOlder(ctx context.Context, after uint64) ([]*Record, error) {
-	select {
-	case h.readers <- struct{}{}:
-		defer func() { <-h.readers }()
-		return h.log.Read(ctx, after, olderPage)
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // end returns where a stream begins that asks for nothing older: the head, or
 // what is left to come when trimming was faster than the hub.

@@ -400,7 +400,7 @@ func TestHubMetrics(t *testing.T) {
 		for _, f := range families {
 			got[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
 		}
-		if diff := cmp.Diff(map[string]float64{"bellhop_feeds": 0, "bellhop_hub_sequence": 7}, got); diff != "" {
+		if diff := cmp.Diff(map[string]float64{"bellhop_feeds": 0, "bellhop_hub_sequence": 7, "bellhop_log_reads_total": 0}, got); diff != "" {
 			t.Errorf("metrics (-want +got):\n%s", diff)
 		}
 	})

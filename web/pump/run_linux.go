@@ -178,9 +178,15 @@ func discard(fd int) bool {
 // tick looks at the connections that are due.
 func (p *pump) tick(now time.Time) {
 	for len(p.due) > 0 && p.due[0].due <= now.Sub(p.begun) {
-		if c := p.due[0]; c.blocked || c.closing {
+		c := p.due[0]
+		if c.blocked && !c.closing {
+			p.write(c, now) // it may be this pump that was busy, and not the client
+		}
+		switch {
+		case c.gone() || c.due > now.Sub(p.begun):
+		case c.blocked || c.closing:
 			p.close(c, c.ending(Cut))
-		} else {
+		default:
 			p.goOn(c, now)
 		}
 	}
