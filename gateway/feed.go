@@ -62,9 +62,10 @@ type Variant struct {
 }
 
 // A frame is a block ready for the wire, linked to the one after it. It is
-// immutable but for the link, which is set once.
+// immutable but for the link, which is set once, and the slab that begins with it.
 type frame struct {
 	next     atomic.Pointer[frame]
+	slab     atomic.Pointer[slab]
 	data     []byte // nil for a frame that only leads to another
 	ordinal  uint64 // its place in the feed's list
 	seq      uint64 // its place in the log; 0 for what has none

@@ -52,6 +52,7 @@ type Stream struct {
 	ahead   uint64                // where the stream was ahead of the hub, its place in the log; set by joining
 	cursor  atomic.Pointer[frame] // the last frame given or passed over; nil until joined and once closed
 	skip    int                   // so many bytes of the frame behind it were given
+	slab    *slab                 // that the cursor is in, nil for none
 	watcher Watcher               // guarded by the hub's lock
 	key     int                   // what the watcher knows it by; guarded by the hub's lock
 

@@ -53,12 +53,14 @@ func (s *Stream) Over(now time.Time) bool {
 // for all streams that are equally far. Its zero value is empty.
 type Run struct {
 	Data []byte // may be the list's own: it must not be changed
+	More bool   // blocks that were there are not in it
 
 	first  *frame // the one before the first
 	skip   int    // so many bytes of the first are not in Data
 	last   *frame
 	ahead  uint64 // of the stream that it was made for
 	joined uint64 // of that, too
+	slab   *slab  // that Data is of, nil for none
 	own    []byte // what Data is when more than one block is in it
 }
 
@@ -77,20 +79,25 @@ func (s *Stream) Join(r *Run, limit int) bool {
 	if next == nil {
 		return false
 	}
-	r.first, r.skip, r.ahead, r.joined, r.last = at, s.skip, s.ahead, s.joined, next
+	if sl := s.slabBehind(at); sl != nil {
+		s.lay(r, sl, at)
+		return true
+	}
+	r.first, r.skip, r.ahead, r.joined, r.last, r.slab = at, s.skip, s.ahead, s.joined, next, nil
 	r.Data = next.data[s.skip:]
 	after := next.next.Load()
-	if after == nil || len(r.Data) >= limit {
+	if r.More = after != nil; !r.More || len(r.Data) >= limit {
 		return true
 	}
 	r.own = append(r.own[:0], r.Data...)
-	for ; after != nil && len(r.own) < limit; after = after.next.Load() {
+	far := s.farBehind(at) // then what follows is to be given by slabs
+	for ; after != nil && len(r.own) < limit && !(far && beginsSlab(r.last)); after = after.next.Load() {
 		if !s.passes(after) {
 			r.own = append(r.own, after.data...)
 		}
 		r.last = after
 	}
-	r.Data = r.own
+	r.Data, r.More = r.own, after != nil
 	return true
 }
 
@@ -145,6 +152,9 @@ func (s *Stream) liveAt(f *frame) bool { return f.ordinal >= s.joined }
 // from its upstream; what was missed does not count.
 func (s *Stream) Given(r *Run, n int, now time.Time) (events int, oldest time.Time) {
 	s.clock.written(s.hub.since(now))
+	if r.slab != nil {
+		return s.givenOf(r, n)
+	}
 	if n == len(r.Data) && r.last == r.first.next.Load() { // the common case: one block, whole
 		s.cursor.Store(r.last)
 		s.skip = 0

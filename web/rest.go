@@ -11,8 +11,9 @@ import (
 const (
 	restCheck = time.Second
 	// restShare is how little, of the memory in use, a resting process allocates
-	// from one check to the next.
+	// from one check to the next, and restTime how little it works.
 	restShare = 1.0 / 16
+	restTime  = restCheck / 10
 	// restSlack and restSpare are how much more than it uses is worth giving back.
 	restSlack = 4 << 20
 	restSpare = 1.25
@@ -42,7 +43,7 @@ func GiveBack(ctx context.Context) error {
 	}
 	tick := time.NewTicker(restCheck)
 	defer tick.Stop()
-	for before := 0.0; ; {
+	for before, worked := 0.0, processTime(); ; {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -51,9 +52,11 @@ func GiveBack(ctx context.Context) error {
 		measures.Read(samples)
 		value := func(i int) float64 { return float64(samples[i].Value.Uint64()) }
 		allocated, live := value(heapAllocated)-before, value(heapLive)
-		before = value(heapAllocated)
+		now := processTime()
+		busy := now-worked > restTime // collecting in the midst of a long delivery would hold it up
+		before, worked = value(heapAllocated), now
 		held := value(heapObjects) + value(heapUnused) + value(heapFree)
-		if allocated < restShare*live && held > restSpare*live+restSlack {
+		if !busy && allocated < restShare*live && held > restSpare*live+restSlack {
 			debug.FreeOSMemory()
 		}
 	}

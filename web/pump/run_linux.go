@@ -178,12 +178,10 @@ func discard(fd int) bool {
 // tick looks at the connections that are due.
 func (p *pump) tick(now time.Time) {
 	for len(p.due) > 0 && p.due[0].due <= now.Sub(p.begun) {
-		c := p.due[0]
-		if c.blocked && !c.closing {
-			p.write(c, now) // it may be this pump that was busy, and not the client
-		}
-		switch {
-		case c.gone() || c.due > now.Sub(p.begun):
+		switch c := p.due[0]; {
+		case c.blocked && !c.closing && writable(int(c.fd)):
+			p.wake(c, now.Add(p.WriteTimeout)) // it took something, and this pump was too busy to see it
+			p.write(c, now)
 		case c.blocked || c.closing:
 			p.close(c, c.ending(Cut))
 		default:

@@ -34,3 +34,10 @@ func Send(fd int, b []byte) (int, error) {
 		}
 	}
 }
+
+// writable reports whether a socket would be told to take more.
+func writable(fd int) bool {
+	look := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+	n, err := unix.Poll(look, 0)
+	return err == nil && n > 0 && look[0].Revents&unix.POLLOUT != 0
+}

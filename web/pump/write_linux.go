@@ -56,7 +56,7 @@ func (p *pump) writeNew(c *conn, now time.Time) (events, bytes int, oldest time.
 				oldest = o
 			}
 		}
-		if n < size || size < writeSize {
+		if n < size || !p.joined.More {
 			return events, bytes, oldest
 		}
 	}
