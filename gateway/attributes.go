@@ -1,8 +1,8 @@
 package gateway
 
 import (
-	"bytes"
 	"encoding/json"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -91,28 +91,57 @@ func shapeOf(typ string) *shape {
 // and is left empty.)
 func ReadAttributes(typ, id string, object json.RawMessage) Attributes {
 	s := shapeOf(typ)
+	v := s.read(object)
 	text := func(a attribute) string {
-		if len(s[a]) == 0 {
-			return ""
-		}
-		if s[a][0] == ownID {
+		if len(s[a]) > 0 && s[a][0] == ownID {
 			return lowerASCII(id)
 		}
-		return stringAt(object, s[a][0])
+		return lowerASCII(textOf(v[a][0]))
 	}
-	at := Attributes{
-		State:        canonicalState(text(attrState)),
-		Resource:     lowerASCII(text(attrResource)),
-		Rate:         lowerASCII(text(attrRate)),
-		Category:     lowerASCII(text(attrCategory)),
-		Conversation: lowerASCII(text(attrConversation)),
-		Channel:      lowerASCII(text(attrChannel)),
+	return Attributes{
+		State:        canonicalState(textOf(v[attrState][0])),
+		Resource:     text(attrResource),
+		Rate:         text(attrRate),
+		Category:     text(attrCategory),
+		Conversation: text(attrConversation),
+		Channel:      text(attrChannel),
+		Start:        timeOf(v[attrInterval][0]),
+		End:          timeOf(v[attrInterval][1]),
 	}
-	if ends := s[attrInterval]; len(ends) == 2 {
-		at.Start = timeAt(object, ends[0])
-		at.End = timeAt(object, ends[1])
+}
+
+// values are those of the members that a shape names, as they are written; nil for
+// what is not there.
+type values [attrCount][2][]byte
+
+// read finds what the shape names of an event's object, in one pass over it.
+func (s *shape) read(object []byte) (v values) {
+	var wanted [2 * attrCount]struct {
+		value      *[]byte
+		name, rest string // of the path behind the object's own name
 	}
-	return at
+	n := 0
+	for a, paths := range s {
+		for i, path := range paths {
+			if _, path, ok := strings.Cut(path, "."); ok {
+				wanted[n].value = &v[a][i]
+				wanted[n].name, wanted[n].rest, _ = strings.Cut(path, ".")
+				n++
+			}
+		}
+	}
+	eachMember(object, func(quoted, value []byte) {
+		name := quoted[1 : len(quoted)-1]
+		if hasEscape(name) {
+			name = []byte(unquote(quoted))
+		}
+		for _, w := range wanted[:n] {
+			if string(name) == w.name {
+				*w.value = memberAt(value, w.rest)
+			}
+		}
+	})
+	return v
 }
 
 // canonicalState gives the two states that changed their spelling over the
@@ -127,8 +156,8 @@ func canonicalState(s string) string {
 	return s
 }
 
-func stringAt(object []byte, path string) string {
-	value := memberAt(object, path)
+// textOf returns the text of a value that is a string, else the empty one.
+func textOf(value []byte) string {
 	if len(value) == 0 || value[0] != '"' {
 		return ""
 	}
@@ -152,29 +181,29 @@ func clip(s string) string {
 	return s[:end]
 }
 
-func timeAt(object []byte, path string) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, stringAt(object, path))
+func timeOf(value []byte) time.Time {
+	if len(value) == 0 {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, textOf(value))
 	if t = t.UTC(); err != nil || t.Year() < 0 || t.Year() > 9999 { // a record could not be written
 		return time.Time{}
 	}
 	return t
 }
 
-// memberAt returns the value at a dotted path that begins with the object's own
-// name, nil when there is none.
-func memberAt(object []byte, path string) []byte {
-	steps := bytes.Split([]byte(path), []byte("."))
-	value := object
-	for _, step := range steps[1:] {
+// memberAt returns the value at a dotted path within value, nil when there is none;
+// that at the empty path is value itself.
+func memberAt(value []byte, path string) []byte {
+	for path != "" {
+		var step string
+		step, path, _ = strings.Cut(path, ".")
 		var found []byte
 		eachMember(value, func(name, v []byte) {
-			if nameIs(name, string(step)) {
+			if nameIs(name, step) {
 				found = v
 			}
 		})
-		if found == nil {
-			return nil
-		}
 		value = found
 	}
 	return value

@@ -40,8 +40,9 @@ const recordVersion = 1
 // headStart is how every head begins that headWriter writes.
 const headStart = `{"v":1,"source":`
 
-// appendHead appends the head of an event, just as encoding/json writes it.
-func appendHead(dst []byte, h *recordHead) ([]byte, error) {
+// appendHead appends the head of an event, just as encoding/json writes it. It is
+// exact when a reader gets back the very texts and times that h has.
+func appendHead(dst []byte, h *recordHead) (b []byte, exact bool, err error) {
 	w := headWriter{b: append(dst, headStart...)}
 	w.value(h.Source)
 	w.text("type", h.Type)
@@ -62,13 +63,14 @@ func appendHead(dst []byte, h *recordHead) ([]byte, error) {
 		w.attributes("before", h.Before)
 	}
 	w.truth("same", h.Same)
-	return append(w.b, '}'), w.err
+	return append(w.b, '}'), !w.changed, w.err
 }
 
 // headWriter appends the members of a JSON object, but for those without a value.
 type headWriter struct {
-	b   []byte
-	err error // the first one
+	b       []byte
+	changed bool  // a text had to be quoted, or a time is not of UTC
+	err     error // the first one
 }
 
 func (w *headWriter) name(name string) {
@@ -82,7 +84,7 @@ func (w *headWriter) value(s string) {
 	for i := range len(s) {
 		if !isPlain(s[i]) {
 			quoted, _ := json.Marshal(s) // of a string without an error
-			w.b = append(w.b, quoted...)
+			w.b, w.changed = append(w.b, quoted...), true
 			return
 		}
 	}
@@ -104,6 +106,7 @@ func (w *headWriter) truth(name string, v bool) {
 }
 
 func (w *headWriter) time(name string, t time.Time) {
+	w.changed = w.changed || t.Location() != time.UTC
 	if t.IsZero() {
 		return
 	}

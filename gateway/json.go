@@ -59,13 +59,20 @@ func skipValue(b []byte, i int) int {
 // closingQuote returns the index of the quote that ends the string whose
 // opening quote is at i.
 func closingQuote(b []byte, i int) int {
-	for i++; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
-			return i
+	quote := i // the next one, be it escaped or not
+	for i++; i < len(b); {
+		if quote < i {
+			n := bytes.IndexByte(b[i:], '"')
+			if n < 0 {
+				return len(b)
+			}
+			quote = i + n
 		}
+		escape := bytes.IndexByte(b[i:quote], '\\')
+		if escape < 0 {
+			return quote
+		}
+		i += escape + 2
 	}
 	return len(b)
 }

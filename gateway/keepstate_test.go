@@ -44,6 +44,38 @@ func TestStateIsKept(t *testing.T) {
 	})
 }
 
+// A change is kept when it is half a second old, with what came of the same entity
+// meanwhile, and the state is complete up to the first that is not kept.
+func TestStateIsKeptInTime(t *testing.T) {
+	inHotel(t, func(t *testing.T, h *hotel, o *opened) {
+		at := func(since, d time.Duration, upTo uint64, entities int) {
+			t.Helper()
+			time.Sleep(d - since)
+			synctest.Wait()
+			if got, n := h.state.complete(), h.state.entities(); got != upTo || n != entities {
+				t.Errorf("after %v: kept up to %d, %d entities; want %d, %d", d, got, n, upTo, entities)
+			}
+		}
+		const ms = time.Millisecond
+		o.say(t, resource("a", "Dirty"))
+		at(0, 300*ms, 0, 0)
+		o.say(t, resource("b", "Dirty"), resource("a", "Clean"))
+		at(300*ms, 490*ms, 0, 0)
+		at(490*ms, 620*ms, 1, 1)
+		at(620*ms, 790*ms, 1, 1)
+		at(790*ms, 920*ms, 3, 2)
+
+		before := h.state.asked()
+		for range 300 {
+			o.say(t, resource("a", "Dirty"), resource("a", "Clean"))
+			time.Sleep(10 * ms)
+		}
+		if n := h.state.asked() - before; n < 5 || n > 7 {
+			t.Errorf("what changed for 3 s was kept %d times", n)
+		}
+	})
+}
+
 // Many changes are kept in parts, and are complete only with the last of them.
 func TestManyChangesAreKept(t *testing.T) {
 	for _, works := range []int{-1, 0, 500, 1000, 1500, 2299, 2300} {

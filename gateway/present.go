@@ -10,11 +10,30 @@ import (
 // state, as far as the log has been read, and beyond that the events on their
 // way into it. Its methods may be called concurrently.
 type present struct {
-	mu      sync.Mutex
-	latest  map[EntityKey]*place
-	shelf   *shelf // has the places
-	flying  map[EntityKey]*flying
-	changed map[EntityKey]struct{} // since the state was last kept
+	mu     sync.Mutex
+	latest map[EntityKey]*place
+	shelf  *shelf // has the places
+	flying map[EntityKey]*flying
+
+	// changed has the entities that have changed since they were last kept, with the
+	// first record of each that says so. The line has these in the order of the log,
+	// and some that have been kept since.
+	changed map[EntityKey]uint64
+	line    []change
+}
+
+// change says that an entity is not as it was kept, from a sequence of the log on.
+type change struct {
+	key EntityKey
+	seq uint64
+}
+
+// changes are what is to be kept.
+type changes struct {
+	records []*Record   // of the entities that are there
+	gone    []EntityKey // that have gone
+	upTo    uint64      // up to there the state is complete with that
+	all     []change
 }
 
 // flying is the last of an entity's events that have been appended and not read
@@ -29,7 +48,7 @@ func newPresent() *present {
 		latest:  make(map[EntityKey]*place),
 		shelf:   new(shelf),
 		flying:  make(map[EntityKey]*flying),
-		changed: make(map[EntityKey]struct{}),
+		changed: make(map[EntityKey]uint64),
 	}
 }
 
@@ -61,8 +80,15 @@ func (p *present) read(rec *Record) {
 	if have := p.latest[key]; have != nil && have.rec.Seq >= rec.Seq {
 		return
 	}
-	p.changed[key] = struct{}{}
+	p.changeLocked(key, rec.Seq)
 	p.putLocked(key, rec)
+}
+
+func (p *present) changeLocked(key EntityKey, seq uint64) {
+	if _, known := p.changed[key]; !known {
+		p.changed[key] = seq
+		p.line = append(p.line, change{key, seq})
+	}
 }
 
 // putLocked puts a record in the place of the entity's last.
@@ -189,7 +215,7 @@ func (p *present) overtake(seq uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for key, f := range p.flying {
-		p.changed[key] = struct{}{}
+		p.changeLocked(key, seq)
 		p.putLocked(key, &Record{Seq: seq, Logged: f.event.Received, Event: f.event})
 	}
 }
@@ -201,33 +227,47 @@ func (p *present) list(at uint64) *listing {
 	return p.shelf.list(at)
 }
 
-// changes returns what has changed since the last call: the records of the
-// entities that are there, and the keys of those that have gone.
-func (p *present) changes() (records []*Record, gone []EntityKey) {
+// changedBy reports whether something has changed up to seq that is not kept.
+func (p *present) changedBy(seq uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for key := range p.changed {
-		if at := p.latest[key]; at != nil {
-			records = append(records, at.rec)
-		} else {
-			gone = append(gone, key)
-		}
-	}
-	clear(p.changed)
-	return records, gone
+	return len(p.line) > 0 && p.line[0].seq <= seq
 }
 
-// change says that changes which were handed out could not be kept.
-func (p *present) change(records []*Record, gone []EntityKey) {
+// changes takes what has changed up to seq out of what is not kept. Head is the last
+// record that was read.
+func (p *present) changes(seq, head uint64) (c changes) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, rec := range records {
-		key, _ := rec.entity()
-		p.changed[key] = struct{}{}
+	n := 0
+	for ; n < len(p.line) && p.line[n].seq <= seq; n++ {
+		next := p.line[n]
+		if p.changed[next.key] != next.seq {
+			continue
+		}
+		delete(p.changed, next.key)
+		c.all = append(c.all, next)
+		if at := p.latest[next.key]; at != nil {
+			c.records = append(c.records, at.rec)
+		} else {
+			c.gone = append(c.gone, next.key)
+		}
 	}
-	for _, key := range gone {
-		p.changed[key] = struct{}{}
+	c.upTo = head
+	if p.line = slices.Clone(p.line[n:]); len(p.line) > 0 {
+		c.upTo = p.line[0].seq - 1
 	}
+	return c
+}
+
+// changeAgain says that changes which were taken could not be kept.
+func (p *present) changeAgain(c changes) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, again := range c.all {
+		p.changed[again.key] = again.seq
+	}
+	p.line = append(c.all, p.line...)
 }
 
 // entity returns the entity with a lasting state that the record tells of.

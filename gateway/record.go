@@ -15,8 +15,44 @@ const headRoom = 512
 // MarshalRecord returns the bytes that a log stores for r; Seq and Logged are
 // the log's own and not among them.
 func MarshalRecord(r *Record) ([]byte, error) {
+	b, _, err := marshalRecord(r)
+	return b, err
+}
+
+// EncodeRecord is [MarshalRecord] for a log that is about to hand the record out,
+// too: same is what [UnmarshalRecord] would make of b, at little cost, or nil where
+// that has to be asked. It keeps b and the texts of r.
+func EncodeRecord(r *Record) (b []byte, same *Record, err error) {
+	b, exact, err := marshalRecord(r)
+	if err != nil || !exact {
+		return b, nil, err
+	}
+	read := new(struct {
+		Record
+		event Event
+	})
+	e := &read.event
+	*e, read.Event = *r.Event, e
+	objectEnd := len(b)
+	if n := len(e.Entity); n > 0 {
+		e.Entity = b[len(b)-n:]
+		objectEnd -= n + 1
+	} else {
+		e.Entity = nil
+	}
+	e.Object = b[objectEnd-len(e.Object) : objectEnd : objectEnd]
+	if e.Before != nil && *e.Before == e.Attributes {
+		e.Before = &e.Attributes
+	}
+	return b, &read.Record, nil
+}
+
+// marshalRecord says besides whether the record is an event of which a reader gets
+// back all as it is.
+func marshalRecord(r *Record) (b []byte, exact bool, err error) {
 	if g := r.Gap; g != nil {
-		return json.Marshal(recordHead{Version: recordVersion, Source: g.Source, Gap: &gapHead{g.Types, g.From, g.To, g.Reason}})
+		b, err = json.Marshal(recordHead{Version: recordVersion, Source: g.Source, Gap: &gapHead{g.Types, g.From, g.To, g.Reason}})
+		return b, false, err
 	}
 	e := r.Event
 	h := recordHead{
@@ -27,15 +63,15 @@ func MarshalRecord(r *Record) ([]byte, error) {
 	if e.Before != nil && *e.Before == e.Attributes {
 		h.Before, h.Same = nil, true
 	}
-	b, err := appendHead(make([]byte, 0, headRoom+len(e.Object)+len(e.Entity)), &h)
+	b, exact, err = appendHead(make([]byte, 0, headRoom+len(e.Object)+len(e.Entity)), &h)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	b = append(append(b, '\n'), e.Object...)
 	if len(e.Entity) > 0 {
 		b = append(append(b, '\n'), e.Entity...)
 	}
-	return b, nil
+	return b, exact && (len(e.Object) > 0 || e.Gone), nil
 }
 
 // UnmarshalRecord reads what [MarshalRecord] wrote. The record keeps b.

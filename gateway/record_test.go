@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,50 @@ func TestRecordRoundTrip(t *testing.T) {
 			t.Fatalf("source %q, want %q", got.Source(), want.Source())
 		}
 	})
+}
+
+// What a log may hand out of a record is what is read from its bytes.
+func TestEncodeRecord(t *testing.T) {
+	handed := 0
+	rapid.Check(t, func(t *rapid.T) {
+		r := drawRecord(t)
+		plain := rapid.Bool().Draw(t, "plain")
+		if e := r.Event; e != nil && plain {
+			e.Source, e.Type, e.ID, e.Origin = "hotel-0001", "Reservation", "bfee2c44-1f84", gateway.OriginLive
+			for _, a := range []*gateway.Attributes{&e.Attributes, e.Before} {
+				if a != nil {
+					*a = gateway.Attributes{State: "Started", Resource: "20e00c32", Start: a.Start, End: a.End}
+				}
+			}
+		}
+		if r.Event != nil && rapid.Bool().Draw(t, "elsewhere") {
+			r.Event.Received = r.Event.Received.In(time.FixedZone("", 3600))
+		}
+		b, got, err := gateway.EncodeRecord(r)
+		if err != nil {
+			return // of a year that no record can have
+		}
+		if marshalled := must(gateway.MarshalRecord(r)); !bytes.Equal(b, marshalled) {
+			t.Fatalf("encoded %q, want %q", b, marshalled)
+		}
+		if got == nil {
+			if r.Event != nil && plain && r.Event.Received.Location() == time.UTC {
+				t.Fatal("it has to be read")
+			}
+			return
+		}
+		handed++
+		want := must(gateway.UnmarshalRecord(b))
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("record (-want +got):\n%s", cmp.Diff(want, got))
+		}
+		if got.Event == r.Event {
+			t.Fatal("it is the very event")
+		}
+	})
+	if handed == 0 {
+		t.Error("nothing was handed out")
+	}
 }
 
 // What is stored is read by later versions.

@@ -3,15 +3,18 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 )
 
-// How the present state is kept beside the log: so often, so many records at a
-// time, and so long for these. What a crash keeps from being kept is read again
-// from the log.
+// How the present state is kept beside the log: what has changed so long ago, which
+// is looked for in so many steps, lest all that comes meanwhile have to wait for much
+// at once; so many records at a time, and so long for these. What a crash keeps from
+// being kept is read again from the log.
 const (
-	keepStateEvery = 500 * time.Millisecond
+	keepStateAfter = 500 * time.Millisecond
+	keepStateSteps = 10
 	keepStatePage  = 1000
 	keepStateLimit = 10 * time.Second
 	reachPause     = 5 * time.Millisecond
@@ -82,16 +85,22 @@ func (h *Hub) keepState(stop <-chan struct{}) {
 	if h.store == nil {
 		return
 	}
-	tick := time.NewTicker(keepStateEvery)
+	tick := time.NewTicker(keepStateAfter / keepStateSteps)
 	defer tick.Stop()
+	var heads [keepStateSteps]uint64 // at the last ticks
 	failed := false
-	for going := true; going; {
+	for i, going := 0, true; going; i = (i + 1) % keepStateSteps {
+		due := uint64(math.MaxUint64)
 		select {
 		case <-tick.C:
+			due, heads[i] = heads[i], h.head.Load()
+			if due == 0 || i > 0 && (failed || !h.present.changedBy(due)) {
+				continue
+			}
 		case <-stop:
 			going = false
 		}
-		err := h.SaveState(context.Background())
+		err := h.saveState(context.Background(), due)
 		if err != nil && !failed {
 			h.logger.Warn("the present state cannot be kept, trying again", "err", err)
 		}
@@ -101,7 +110,11 @@ func (h *Hub) keepState(stop <-chan struct{}) {
 
 // SaveState keeps what has changed of the present state since it was last kept.
 // The hub does so by itself all the time, once log and state agree.
-func (h *Hub) SaveState(ctx context.Context) error {
+func (h *Hub) SaveState(ctx context.Context) error { return h.saveState(ctx, math.MaxUint64) }
+
+// saveState keeps what has changed up to a sequence of the log, and later changes of
+// the same.
+func (h *Hub) saveState(ctx context.Context, due uint64) error {
 	if h.store == nil {
 		return nil
 	}
@@ -111,25 +124,28 @@ func (h *Hub) SaveState(ctx context.Context) error {
 		return nil
 	}
 	h.mu.Lock()
-	changed, gone := h.present.changes()
-	upTo := h.head.Load()
+	c := h.present.changes(due, h.head.Load())
 	h.mu.Unlock()
-	if upTo == h.kept.upTo && len(changed)+len(gone) == 0 {
+	if c.upTo == h.kept.upTo && len(c.all) == 0 {
 		return nil
 	}
-	for len(changed) > keepStatePage {
-		if err := h.savePage(ctx, changed[:keepStatePage], nil, h.kept.upTo); err != nil {
-			h.present.change(changed, gone)
-			return err
-		}
-		changed = changed[keepStatePage:]
-	}
-	if err := h.savePage(ctx, changed, gone, upTo); err != nil {
-		h.present.change(changed, gone)
+	if err := h.saveChanges(ctx, c); err != nil {
+		h.present.changeAgain(c)
 		return err
 	}
-	h.kept.upTo = upTo
+	h.kept.upTo = c.upTo
 	return nil
+}
+
+func (h *Hub) saveChanges(ctx context.Context, c changes) error {
+	records := c.records
+	for len(records) > keepStatePage {
+		if err := h.savePage(ctx, records[:keepStatePage], nil, h.kept.upTo); err != nil {
+			return err
+		}
+		records = records[keepStatePage:]
+	}
+	return h.savePage(ctx, records, c.gone, c.upTo)
 }
 
 func (h *Hub) savePage(ctx context.Context, changed []*Record, gone []EntityKey, upTo uint64) error {

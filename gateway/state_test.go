@@ -43,6 +43,20 @@ func (m *memoryState) fail(after int) {
 	m.works = after
 }
 
+// asked returns how many saves were asked for.
+func (m *memoryState) asked() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.saves
+}
+
+// entities returns how many are kept.
+func (m *memoryState) entities() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.records)
+}
+
 func (m *memoryState) stepLocked() error {
 	if m.works == 0 {
 		return errNoRoom

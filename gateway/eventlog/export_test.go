@@ -84,3 +84,15 @@ func (s Syncer) Written(now time.Time) (files, folders []string, err error) { re
 
 // Sync is sync.
 func (s Syncer) Sync(now time.Time) error { return s.sync(now) }
+
+// What appends are gathered by.
+const (
+	GatherFor   = gatherFor
+	GatherAfter = gatherAfter
+)
+
+// Pace is pace.
+type Pace struct{ pace }
+
+// Wait is wait.
+func (p *Pace) Wait(now time.Time) time.Duration { return p.wait(now) }

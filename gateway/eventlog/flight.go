@@ -66,10 +66,15 @@ func (f *flight) resume(last, readable uint64) []entry {
 	return stored
 }
 
+// waits reports whether there is something that may be published.
+func (f *flight) waits() bool {
+	return f.sent < len(f.entries) && f.sent < maxPending && f.bytes < maxPendingBytes
+}
+
 // next returns the entry to publish next, nil when there is none or as much as
 // may be is under way.
 func (f *flight) next() *entry {
-	for f.sent < len(f.entries) && f.sent < maxPending && f.bytes < maxPendingBytes {
+	for f.waits() {
 		e := &f.entries[f.sent]
 		f.sent++
 		if e.subject == "" {

@@ -144,6 +144,10 @@ func (l *Log) explain(ctx context.Context, s *session, after, n uint64) error {
 func (l *Log) decode(found []message) []*gateway.Record {
 	records := make([]*gateway.Record, 0, len(found))
 	for _, m := range found {
+		if m.record != nil {
+			records = append(records, m.record)
+			continue
+		}
 		r, err := gateway.UnmarshalRecord(m.data)
 		if err != nil {
 			l.passOver(1, err, "seq", m.seq)

@@ -20,9 +20,10 @@ const (
 type entry struct {
 	subject string
 	data    []byte
-	seq     uint64    // the sequence that it has, or will have
-	taken   time.Time // when it was taken
-	done    func()    // called once it is stored, may be nil
+	record  *gateway.Record // as it is read from data, nil where that has to be done
+	seq     uint64          // the sequence that it has, or will have
+	taken   time.Time       // when it was taken
+	done    func()          // called once it is stored, may be nil
 }
 
 func newEntry(r *gateway.Record) (entry, error) {
@@ -30,11 +31,14 @@ func newEntry(r *gateway.Record) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	data, err := marshal(r)
+	data, same, err := gateway.EncodeRecord(r)
+	if err == nil {
+		err = checkSize(data)
+	}
 	if err != nil {
 		return entry{}, err
 	}
-	return entry{subject: subject, data: data, taken: time.Now()}, nil
+	return entry{subject: subject, data: data, record: same, taken: time.Now()}, nil
 }
 
 // marshal returns the bytes that are stored for r.
@@ -46,10 +50,14 @@ func marshal(r *gateway.Record) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return data, checkSize(data)
+}
+
+func checkSize(data []byte) error {
 	if len(data) > maxPayload-maxHeader {
-		return nil, errTooLarge
+		return errTooLarge
 	}
-	return data, nil
+	return nil
 }
 
 // intake holds what was taken until the writer fetches it, and bounds what is

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"bellhop/gateway"
 )
 
 // What one page holds at most.
@@ -36,6 +38,7 @@ type message struct {
 	at     time.Time
 	header nats.Header
 	data   []byte
+	record *gateway.Record // that data holds, nil where it was not read yet
 }
 
 // reader makes one request at a time. What it subscribed to serves again and

@@ -36,10 +36,12 @@ type writer struct {
 	flight  flight
 	failed  bool // OnHealth was told so
 	backoff time.Duration
+	pace    pace
 
 	// Of the present session.
-	inbox string
-	asked []uint64 // the sequences that answers are outstanding for, in order
+	inbox     string
+	asked     []uint64 // the sequences that answers are outstanding for, in order
+	gathering bool     // what waits is published when a timer says so
 }
 
 func newWriter(l *Log) *writer { return &writer{l: l, backoff: firstBackoff} }
@@ -131,12 +133,15 @@ func (w *writer) append(ctx context.Context, s *session) error {
 	}
 	stall := time.NewTicker(stallCheck)
 	defer stall.Stop()
+	gathered := time.NewTimer(0)
+	defer gathered.Stop()
+	w.gathering = true
 	progress := time.Now()
 	for {
 		if w.flight.sent == 0 {
 			progress = time.Now()
 		}
-		if err := w.publish(s); err != nil {
+		if err := w.begin(s, gathered); err != nil {
 			return err
 		}
 		if len(w.flight.entries) == 0 {
@@ -146,6 +151,11 @@ func (w *writer) append(ctx context.Context, s *session) error {
 			}
 		}
 		select {
+		case <-gathered.C:
+			w.gathering = false
+			if err := w.publish(s); err != nil {
+				return err
+			}
 		case <-w.l.intake.ready:
 			w.flight.add(w.l.intake.take())
 			w.stored(w.flight.settle(w.flight.at))
@@ -184,6 +194,19 @@ func (w *writer) resume(ctx context.Context, s *session) error {
 	w.l.recent.clear() // what an earlier session stored may be lost or damaged
 	w.stored(w.flight.resume(st.Last, readable))
 	return nil
+}
+
+// begin publishes what waits or, where that is too often, sets the timer for it.
+func (w *writer) begin(s *session, gathered *time.Timer) error {
+	if w.gathering || !w.flight.waits() {
+		return nil
+	}
+	if wait := w.pace.wait(time.Now()); wait > 0 {
+		gathered.Reset(wait)
+		w.gathering = true
+		return nil
+	}
+	return w.publish(s)
 }
 
 // publish publishes as much as may be under way. An answer is asked for to the last
@@ -256,9 +279,14 @@ func messagesOf(entries []entry) []message {
 	now := time.Now().UTC()
 	messages := make([]message, 0, len(entries))
 	for i := range entries {
-		if e := &entries[i]; e.subject != "" {
-			messages = append(messages, message{seq: e.seq, at: now, data: e.data})
+		e := &entries[i]
+		if e.subject == "" {
+			continue
 		}
+		if e.record != nil {
+			e.record.Seq, e.record.Logged = e.seq, now
+		}
+		messages = append(messages, message{seq: e.seq, at: now, data: e.data, record: e.record})
 	}
 	return messages
 }
