@@ -61,7 +61,9 @@ func (s *Stream) Begin(ctx context.Context, write func([]byte) error) error {
 	if err := s.replay(missed, give); err != nil {
 		return err
 	}
-	return s.settle(give)
+	err = s.settle(give)
+	s.begun.Store(err == nil)
+	return err
 }
 
 // anew reports whether the stream begins with a snapshot.

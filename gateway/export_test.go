@@ -213,3 +213,15 @@ func (h *Hub) OlderBytes() int {
 	defer h.older.mu.Unlock()
 	return h.older.bytes
 }
+
+// OlderHeld returns the same, as it is.
+func (h *Hub) OlderHeld() (n int) {
+	h.older.mu.Lock()
+	defer h.older.mu.Unlock()
+	for _, p := range h.older.pages {
+		for _, r := range p.records {
+			n += r.rec.size()
+		}
+	}
+	return n
+}

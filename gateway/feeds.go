@@ -120,6 +120,7 @@ func (h *Hub) sweep(stop <-chan struct{}) {
 }
 
 func (h *Hub) tidy(now time.Time) {
+	h.older.sweep(now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for key, f := range h.feeds {
@@ -129,7 +130,6 @@ func (h *Hub) tidy(now time.Time) {
 		h.tidyLocked(f, now)
 	}
 	h.snapshots.sweep(now)
-	h.older.sweep(now)
 }
 
 // dropLocked ends a feed without streams.

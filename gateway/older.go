@@ -38,13 +38,14 @@ type older struct {
 // the next one's.
 type logPage struct {
 	number uint64
-	read   chan struct{} // closed once what follows is set
-	err    error
-	bytes  int
 
+	read    chan struct{} // closed once these are set
 	records []*rendering
+	err     error
 
-	used time.Time // guarded by the owner's lock
+	// Guarded by the owner's lock.
+	bytes int // 0 until it has been read
+	used  time.Time
 }
 
 // claim returns a page, and whether it is the caller's to read.
@@ -62,18 +63,21 @@ func (o *older) claim(number uint64) (p *logPage, own bool) {
 	return p, own
 }
 
-// finish says that a claimed page has been read, or could not be, which whoever
+// finish says what a claimed page has, or why it could not be read, which whoever
 // asks later tries again. The pages that were used longest ago make room.
-func (o *older) finish(p *logPage) {
+func (o *older) finish(p *logPage, records []*rendering, err error) {
 	defer close(p.read)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if p.err != nil {
-		p.records, p.bytes = nil, 0
-		if !errors.Is(p.err, errLargePage) {
+	if p.err = err; err != nil {
+		if !errors.Is(err, errLargePage) {
 			delete(o.pages, p.number)
 		}
 		return
+	}
+	p.records = records
+	for _, r := range records {
+		p.bytes += r.rec.size()
 	}
 	o.bytes += p.bytes
 	for o.bytes > olderBytes {
@@ -128,7 +132,11 @@ func (h *Hub) readOlder(ctx context.Context, after uint64) (records []*rendering
 		}
 	} // else, or where only its beginning has been trimmed, there may be something behind after
 	floor := h.floor() // before the read, which then has all up to it
-	read, err := h.readLog(ctx, after, olderPage)
+	var read []*Record
+	err = h.asReader(ctx, func() (err error) {
+		read, err = h.readLog(ctx, after, olderPage)
+		return err
+	})
 	if err != nil || len(read) == 0 { // what was there has been erased
 		return nil, max(after, floor), err
 	}
@@ -143,9 +151,9 @@ func (h *Hub) logPage(ctx context.Context, number uint64) (*logPage, error) {
 	for {
 		p, own := h.older.claim(number)
 		if own {
-			p.err = h.readPage(ctx, p)
-			h.older.finish(p)
-			return p, p.err
+			records, err := h.readPage(ctx, number)
+			h.older.finish(p, records, err)
+			return p, err
 		}
 		select {
 		case <-p.read:
@@ -159,38 +167,42 @@ func (h *Hub) logPage(ctx context.Context, number uint64) (*logPage, error) {
 	}
 }
 
-func (h *Hub) readPage(ctx context.Context, p *logPage) error {
-	end := (p.number + 1) * olderPage
-	for at := p.number * olderPage; at < end; {
-		read, err := h.readLog(ctx, at, int(end-at))
-		if err != nil {
-			return err
-		}
-		if len(read) == 0 {
-			return nil
-		}
-		for _, rec := range read {
-			if at = rec.Seq; at > end {
-				return nil
+func (h *Hub) readPage(ctx context.Context, number uint64) (records []*rendering, err error) {
+	err = h.asReader(ctx, func() error {
+		bytes := 0
+		for at, end := number*olderPage, (number+1)*olderPage; at < end; {
+			read, err := h.readLog(ctx, at, int(end-at))
+			if err != nil || len(read) == 0 {
+				return err
 			}
-			p.records = append(p.records, newRendering(h, rec, staying))
-			p.bytes += rec.size()
+			for _, rec := range read {
+				if at = rec.Seq; at > end {
+					return nil
+				}
+				records = append(records, newRendering(h, rec, staying))
+				bytes += rec.size()
+			}
+			if bytes > olderBytes/8 {
+				return errLargePage
+			}
 		}
-		if p.bytes > olderBytes/8 {
-			return errLargePage
-		}
-	}
-	return nil
+		return nil
+	})
+	return records, err
 }
 
-// readLog reads the log, a few readers at a time.
-func (h *Hub) readLog(ctx context.Context, after uint64, limit int) ([]*Record, error) {
+// asReader calls f, which reads the log, as one of a few at a time.
+func (h *Hub) asReader(ctx context.Context, f func() error) error {
 	select {
 	case h.readers <- struct{}{}:
 		defer func() { <-h.readers }()
-		h.logReads.Add(1)
-		return h.log.Read(ctx, after, limit)
+		return f()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
+}
+
+func (h *Hub) readLog(ctx context.Context, after uint64, limit int) ([]*Record, error) {
+	h.logReads.Add(1)
+	return h.log.Read(ctx, after, limit)
 }

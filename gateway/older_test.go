@@ -14,9 +14,11 @@ import (
 	"bellhop/gateway"
 )
 
-// A slowLog takes a while for each read, and counts them.
+// A slowLog takes a while for each read, gives no more than so many records, and
+// counts.
 type slowLog struct {
 	gateway.Log
+	most  int // 0 for no limit
 	reads atomic.Int64
 }
 
@@ -26,6 +28,9 @@ func (l *slowLog) Read(ctx context.Context, after uint64, limit int) ([]*gateway
 	case <-time.After(10 * time.Millisecond):
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+	if l.most > 0 {
+		limit = min(limit, l.most)
 	}
 	return l.Log.Read(ctx, after, limit)
 }
@@ -132,6 +137,28 @@ func TestOlderLargePage(t *testing.T) {
 		}
 		if n := hub.OlderBytes(); n != 0 {
 			t.Errorf("%d bytes are kept", n)
+		}
+	})
+}
+
+// However many read at the same time, by however many reads, what is counted is
+// what is kept.
+func TestOlderCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub, log := farHouse(512*24+10, 2900, encode) // of which some must go
+		log.most = 100
+		sub := subscribe(t, gateway.Query{IDs: []string{"none"}}, everything)
+		var together sync.WaitGroup
+		for i := range 24 {
+			together.Go(func() {
+				if _, err := from(t.Context(), hub, sub, 512*i); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		together.Wait()
+		if counted, held := hub.OlderBytes(), hub.OlderHeld(); counted != held || counted == 0 {
+			t.Errorf("%d bytes are counted, %d held", counted, held)
 		}
 	})
 }

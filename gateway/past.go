@@ -12,6 +12,9 @@ const (
 	sharedPasts = 64 << 20
 	// frameSize is about what a frame takes, its place in a past included.
 	frameSize = 80
+	// maxUnnumbered is how many frames without a sequence, which do not count, may
+	// stand between those of a past.
+	maxUnnumbered = 4096
 	// pastLife is how long a past is kept after the last stream that came back.
 	pastLife = time.Minute
 )
@@ -194,12 +197,12 @@ func (h *Hub) shownLocked(f *Feed, after, upTo uint64) []*rendering {
 // rememberLocked adds the feed's last frame to its past.
 func (h *Hub) rememberLocked(f *Feed, last *frame) {
 	p := f.past
-	if !h.pasts.take(last.size()) {
+	if len(p.frames) > 0 && p.frames[0].seq <= h.ring.floor { // what left the ring is nobody else's any more
 		h.pasts.take(-p.trim(h.ring.floor))
-		if !h.pasts.take(last.size()) {
-			h.forgetLocked(f)
-			return
-		}
+	}
+	if !h.pasts.take(last.size()) {
+		h.forgetLocked(f)
+		return
 	}
 	p.frames = append(p.frames, last)
 	p.size += last.size()
@@ -222,5 +225,12 @@ func (h *Hub) tidyLocked(f *Feed, now time.Time) {
 		h.forgetLocked(f)
 		return
 	}
-	h.pasts.take(-f.past.trim(h.ring.floor))
+	p, tail := f.past, f.tail.Load()
+	h.pasts.take(-p.trim(h.ring.floor))
+	switch {
+	case len(p.frames) == 0:
+		p.before = leading(tail)
+	case tail.ordinal-p.frames[0].ordinal > uint64(len(p.frames)+maxUnnumbered):
+		h.forgetLocked(f)
+	}
 }

@@ -50,6 +50,7 @@ type Stream struct {
 	feed    *Feed                 // set by joining
 	joined  uint64                // the ordinal of the feed's last frame then; set by joining
 	ahead   uint64                // where the stream was ahead of the hub, its place in the log; set by joining
+	begun   atomic.Bool           // Begin has returned
 	cursor  atomic.Pointer[frame] // the last frame given or passed over; nil until joined and once closed
 	skip    int                   // so many bytes of the frame behind it were given
 	slab    *slab                 // that the cursor is in, nil for none
@@ -131,7 +132,7 @@ func (s *Stream) Lag() uint64 {
 // was when it began. From then on a lag is its client's own.
 func (s *Stream) Live() bool {
 	at := s.cursor.Load()
-	return at != nil && s.liveAt(at)
+	return s.begun.Load() && at != nil && s.liveAt(at)
 }
 
 // Wake returns a channel that is closed when there may be more to take. It is

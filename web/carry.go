@@ -95,8 +95,8 @@ func (c *carrier) run(ctx context.Context) error {
 	return c.follow(ctx)
 }
 
-// begin writes the stream's opening. From when it was given all that it missed, it
-// may lag only so far.
+// begin writes the stream's opening, and what it must be given before it can
+// follow its feed.
 func (c *carrier) begin(ctx context.Context) error { return c.Begin(ctx, c.write) }
 
 // follow writes what comes.

@@ -77,7 +77,7 @@ func newFront(ln net.Listener, h http.Handler, path string, open func() bool, lo
 // Addr implements [net.Listener].
 func (f *front) Addr() net.Addr { return f.address }
 
-// Close implements [net.Listener]. What is about to begin is given up.
+// Close implements [net.Listener]. Streams that are about to begin are ended.
 func (f *front) Close() error {
 	f.cancel()
 	return f.listener.Close()
@@ -119,7 +119,7 @@ func (f *front) accept() (fd int, peer netip.AddrPort, err error) {
 		var from unix.Sockaddr
 		for {
 			fd, from, err = unix.Accept4(int(listener), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-			if err != unix.EINTR {
+			if err != unix.EINTR && err != unix.ECONNABORTED {
 				break
 			}
 		}
@@ -209,15 +209,22 @@ func (v *visit) takeSocket() socket {
 
 func (v *visit) answer() {
 	defer func() {
-		if failure := recover(); failure != nil && failure != http.ErrAbortHandler { // as net/http has it: the others go on
+		failure := recover()
+		if failure == nil {
+			return
+		}
+		v.socket.Close()
+		if failure != http.ErrAbortHandler { // as net/http has it: the others go on
 			v.front.logger.Error("panic while answering", "panic", failure, "stack", string(debug.Stack()))
-			v.socket.Close()
 		}
 	}()
 	if v.front.handler.ServeHTTP(v, v.request); v.taken {
 		return
 	}
 	defer v.socket.Close()
+	if v.status == 0 { // the pumps have just ended, and there is nothing to say
+		return
+	}
 	v.Header().Set("Content-Length", strconv.Itoa(len(v.body)))
 	w := &socketWire{v.socket, responseHead(v.status, v.Header())}
 	if err := w.SetWriteDeadline(time.Now().Add(farewellTimeout)); err != nil {

@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bellhop/auth"
+	"bellhop/web"
 )
 
 // TestFrontAnswersAlike asks a front and net/http the same, and wants the same
@@ -103,4 +106,38 @@ func TestFrontPassesOn(t *testing.T) {
 			t.Errorf("got %d", a.StatusCode)
 		}
 	})
+}
+
+// A client that is slow to take its snapshot must not hold up the end.
+func TestFrontEndsWhileStreamsBegin(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	eventually(t, h.Pumping)
+	object := `{"State":"Dirty","Note":"` + strings.Repeat("x", 200_000) + `"}`
+	for i := range 100 {
+		h.say(t, event("prague", "Resource", fmt.Sprint("room-", i), object))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	l, err := h.Listen(ctx, web.Listen{Public: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(ctx) }()
+	c := dialRaw(t, l.Public().String(), nil)
+	c.send(t, "GET /events?snapshot=true HTTP/1.1\nHost: localhost\nAuthorization: Bearer "+mint(t)+"\n\n")
+	if _, err := c.ReadByte(); err != nil { // it has begun, and waits for the client now
+		t.Fatal(err)
+	}
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience / 2):
+		t.Fatal("it does not end")
+	}
+	eventually(t, func() bool { return h.Streams() == 0 })
 }

@@ -14,7 +14,8 @@ const (
 	// from one check to the next, and restTime how little it works.
 	restShare = 1.0 / 16
 	restTime  = restCheck / 10
-	// restSlack and restSpare are how much more than it uses is worth giving back.
+	// restSlack and restSpare are how much more than it uses, and than could be given
+	// back the last time, is worth it.
 	restSlack = 4 << 20
 	restSpare = 1.25
 )
@@ -43,6 +44,7 @@ func GiveBack(ctx context.Context) error {
 	}
 	tick := time.NewTicker(restCheck)
 	defer tick.Stop()
+	left := 0.0 // what was held after the last time, more than in use: it is in pieces
 	for before, worked := 0.0, processTime(); ; {
 		select {
 		case <-ctx.Done():
@@ -56,8 +58,12 @@ func GiveBack(ctx context.Context) error {
 		busy := now-worked > restTime // collecting in the midst of a long delivery would hold it up
 		before, worked = value(heapAllocated), now
 		held := value(heapObjects) + value(heapUnused) + value(heapFree)
-		if !busy && allocated < restShare*live && held > restSpare*live+restSlack {
+		spare := held - restSpare*live
+		left = min(left, max(spare, 0))
+		if !busy && allocated < restShare*live && spare > left+restSlack {
 			debug.FreeOSMemory()
+			measures.Read(samples)
+			left = max(0, value(heapObjects)+value(heapUnused)+value(heapFree)-restSpare*value(heapLive))
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (s *rawSocket) send(b []byte) (n int, conn plainConn, err error) {
 	if !s.deadline.IsZero() && !time.Now().Before(s.deadline) {
 		return 0, nil, os.ErrDeadlineExceeded
 	}
-	if s.conn == nil {
+	if s.conn == nil && s.fd >= 0 {
 		if n, err = pump.Send(s.fd, b); err != nil || n == len(b) {
 			return n, nil, err
 		}
@@ -82,7 +82,9 @@ func (s *rawSocket) connLocked() (plainConn, error) {
 		return s.conn, nil
 	}
 	fd := s.fd
-	s.fd = -1
+	if s.fd = -1; fd < 0 {
+		return nil, net.ErrClosed
+	}
 	c, err := connOf(fd)
 	if err != nil {
 		return nil, err
@@ -139,7 +141,9 @@ func (s *rawSocket) descriptor() (int, error) {
 		return pump.Descriptor(s.conn)
 	}
 	fd := s.fd
-	s.fd = -1
+	if s.fd = -1; fd < 0 {
+		return -1, net.ErrClosed
+	}
 	return fd, nil
 }
 

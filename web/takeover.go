@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"bellhop/gateway"
 	"bellhop/web/pump"
 )
 
@@ -87,7 +88,12 @@ func (s *Server) carrySocket(ctx context.Context, conn socket, h http.Header, o 
 	defer conn.Close()
 	w := &socketWire{conn, responseHead(http.StatusOK, h)}
 	c := s.carrier(o, w)
+	stop := context.AfterFunc(ctx, func() { // the listener has closed: nobody waits for what is slow to begin
+		o.End(gateway.ByeShutdown, 0)
+		o.cut()
+	})
 	err := c.begin(ctx)
+	stop()
 	if err == nil {
 		fd, dupErr := conn.descriptor()
 		if dupErr == nil {
@@ -100,8 +106,8 @@ func (s *Server) carrySocket(ctx context.Context, conn socket, h http.Header, o 
 	}
 	reason := c.end(err)
 	o.attach(nil)
+	defer s.ended(o, reason)
 	w.hangUp()
-	s.ended(o, reason)
 }
 
 // responseHead returns the head of a response whose end is the connection's.

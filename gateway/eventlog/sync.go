@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -46,7 +47,10 @@ func (l *Log) syncAgain(ctx context.Context) {
 	d := newSyncer(l.opts.Dir)
 	for sleep(ctx, max(l.opts.Sync, minSync)) == nil {
 		s := l.session()
-		if err := d.sync(time.Now()); err != nil && s != nil {
+		switch err := d.sync(time.Now()); {
+		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+			l.log.Warn("the log cannot be synced for want of descriptors, trying again", "err", err)
+		case err != nil && s != nil:
 			s.fail(fmt.Errorf("sync: %w", err))
 		}
 	}
@@ -61,6 +65,9 @@ func (d *syncer) sync(now time.Time) error {
 	}
 	for _, folder := range folders {
 		err = errors.Join(err, syncPath(folder, os.O_RDONLY))
+	}
+	if err != nil {
+		d.seen = nil // who knows which of them were
 	}
 	return err
 }
@@ -82,9 +89,11 @@ func (d *syncer) written(now time.Time) (files, folders []string, err error) {
 			}
 			file, has := filepath.Join(folder, entry.Name()), stamp{info.Size(), info.ModTime()}
 			had, known := d.seen[file]
-			// One that was written just now may be so again and show nothing of it.
-			if had != has || now.Sub(has.at) < clockStep {
+			if had != has {
 				files = append(files, file)
+			}
+			if now.Sub(has.at) < clockStep {
+				has = stamp{} // it may be written again and show nothing of it
 			}
 			seen[file], anew = has, anew || !known
 		}

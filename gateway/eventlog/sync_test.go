@@ -69,6 +69,7 @@ func TestSyncWritten(t *testing.T) {
 	check("just now", []string{"STATE/msgs/1.blk"}, nil)
 	check("perhaps again since", []string{"STATE/msgs/1.blk"}, nil)
 	now = now.Add(2 * time.Second)
+	check("perhaps right after it was looked at", []string{"STATE/msgs/1.blk"}, nil)
 	check("long ago", nil, nil)
 	remove("EVENTS/msgs/1.blk")
 	remove("STATE")

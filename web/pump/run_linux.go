@@ -134,7 +134,7 @@ func (p *pump) take(c *conn, now time.Time) {
 		return
 	}
 	c.stream.Watch(g, int(c.slot))
-	p.wake(c, c.stream.Due())
+	p.wake(c, c.stream.Due(), now)
 	if c.stream.Over(now) { // asked to before it was watched
 		p.bye(c, now)
 		return
@@ -180,7 +180,7 @@ func (p *pump) tick(now time.Time) {
 	for len(p.due) > 0 && p.due[0].due <= now.Sub(p.begun) {
 		switch c := p.due[0]; {
 		case c.blocked && !c.closing && writable(int(c.fd)):
-			p.wake(c, now.Add(p.WriteTimeout)) // it took something, and this pump was too busy to see it
+			p.wake(c, now.Add(p.WriteTimeout), now) // it took something, and this pump was too busy to see it
 			p.write(c, now)
 		case c.blocked || c.closing:
 			p.close(c, c.ending(Cut))
@@ -202,13 +202,15 @@ func (p *pump) goOn(c *conn, now time.Time) {
 		return
 	}
 	if p.say(c, c.stream.Tick(now), now); !c.gone() && !c.blocked {
-		p.wake(c, c.stream.Due())
+		p.wake(c, c.stream.Due(), now)
 	}
 }
 
-// wake sets when the connection is looked at again.
-func (p *pump) wake(c *conn, due time.Time) {
-	c.due = due.Sub(p.begun)
+// wake sets when the connection is looked at again, which is not at once. Some
+// deadlines are dates: how far away they are is a matter of the clock as it is set
+// now, while the pump's own goes on evenly.
+func (p *pump) wake(c *conn, due, now time.Time) {
+	c.due = now.Sub(p.begun) + max(due.Sub(now), time.Millisecond)
 	if c.index < 0 {
 		heap.Push(&p.due, c)
 		return

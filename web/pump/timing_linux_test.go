@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"bellhop/gateway"
 	"bellhop/web/pump"
 )
@@ -349,4 +351,37 @@ func TestSaidBeforeWatched(t *testing.T) {
 		b.turn()
 		c.want("what was said before", sent)
 	})
+}
+
+// A clock that is set back moves the deadlines that are dates; a pump must not look
+// at one again and again until the clock has caught up. (Not in a bubble, whose
+// time is only dates.)
+func TestClockSetBack(t *testing.T) {
+	h := openHouse()
+	defer h.stop()
+	hand, err := pump.NewHand(pump.Options{WriteTimeout: time.Minute, Delivered: func(int, int, time.Time) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hand.Stop()
+	hand.SetClockBack(5)
+	timing := quiet()
+	timing.Expires, timing.Warn = time.Now().Add(4*time.Second), 2*time.Second
+	s, _ := h.begin(t, timing, "")
+	own, theirs := pair(t, 0)
+	defer unix.Close(theirs)
+	hand.Take(own, s, func(string) { s.Close() })
+	turned := make(chan error, 1)
+	go func() { turned <- hand.Turn() }()
+	select {
+	case err := <-turned:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the pump looks at the same stream for good")
+	}
+	if left := time.Until(hand.Due()); left < time.Second {
+		t.Errorf("the warning is due in %v", left)
+	}
 }

@@ -98,7 +98,7 @@ func (p *pump) bye(c *conn, now time.Time) {
 	}
 	block, reason := c.stream.Farewell()
 	c.closing, c.reason = true, reason
-	p.wake(c, now.Add(goodbye))
+	p.wake(c, now.Add(goodbye), now)
 	p.say(c, slices.Concat(c.rest, c.stream.Begun(), block), now)
 }
 
@@ -114,7 +114,7 @@ func (p *pump) send(c *conn, b []byte, now time.Time) int {
 	waits := c.blocked
 	c.blocked = n < len(b)
 	if c.blocked && !c.closing && (n > 0 || !waits) {
-		p.wake(c, now.Add(p.WriteTimeout))
+		p.wake(c, now.Add(p.WriteTimeout), now)
 	}
 	return n
 }
