@@ -26,12 +26,12 @@ func (h *Hub) feedLocked(sub *Subscription, v Variant) *Feed {
 	return f
 }
 
-// join puts a stream into its feed, where it goes on from the place in the log that
-// it asked for, or returns false when the ring no longer reaches back to that. What the stream
-// missed is in the feed's list or, where there was no room for that, among the
-// records returned, which are to be given first. A position that another gateway
-// gave may be ahead of this one's head; the stream then passes over what is new
-// here only.
+// join puts a stream into its feed, where it goes on from the place in the log
+// that it asked for, or returns false when the ring no longer reaches back to
+// that. What the stream missed is in the feed's list or, where there was no room
+// for that, among the records returned, which are to be given first. A position
+// that another gateway gave may be ahead of this one's head; the stream then
+// passes over what is new here only.
 func (h *Hub) join(s *Stream) (missed []*rendering, joined bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -30,26 +30,6 @@ type snapshots struct {
 	views map[feedKey]*view
 }
 
-// room counts what is kept of encoded snapshots.
-type room struct {
-	limit int
-
-	mu    sync.Mutex
-	taken int
-}
-
-// take reports whether there is room for n more bytes, and takes it; n may be
-// below zero.
-func (r *room) take(n int) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if n > 0 && r.taken+n > r.limit {
-		return false
-	}
-	r.taken += n
-	return true
-}
-
 // A view is what one subscription is shown of the pages of a shelf.
 type view struct {
 	hub  *Hub

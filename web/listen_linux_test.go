@@ -24,6 +24,9 @@ func TestConnectionOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	if _, err := client.Write([]byte("G")); err != nil { // before that it is not accepted, for a while
+		t.Fatal(err)
+	}
 	server, err := ln.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +43,7 @@ func TestConnectionOptions(t *testing.T) {
 	}{
 		{"TCP_USER_TIMEOUT, milliseconds", unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 7000},
 		{"TCP_NODELAY", unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{"TCP_NOTSENT_LOWAT, bytes", unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, 128 << 10},
 		{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
 		{"TCP_KEEPIDLE, seconds", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15},
 		{"TCP_KEEPINTVL, seconds", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
