@@ -87,9 +87,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	err := generate(ctx, args, stdout, stderr)
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
-	case errors.Is(err, flag.ErrHelp): // which has said why
+	case errors.Is(err, errSaid):
 		return exitUsage
 	}
 	fmt.Fprintln(stderr, "bench:", err)
@@ -98,6 +98,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	return exitFailed
 }
+
+// errSaid is a fault of the command line of which package flag has said what it is.
+var errSaid = errors.New("wrong flags")
 
 // A usageError is a fault of the command line itself.
 type usageError struct{ error }
@@ -111,8 +114,10 @@ func generate(ctx context.Context, args []string, stdout, stderr io.Writer) (err
 	runs := flags.Int("runs", 5, "runs of each scenario; the table has their medians")
 	scale := flags.Float64("scale", 1, "multiplies all numbers of streams and all times, to try a scenario out")
 	profiles := flags.String("profile", "", "write a CPU profile of the gateway under each load into this folder, that of the last run")
-	if err := flags.Parse(args); err != nil {
-		return flag.ErrHelp
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return err
+	} else if err != nil {
+		return errSaid
 	}
 	chosen, err := choose(flags.Args())
 	if err == nil && (*runs < 1 || *scale <= 0) {

@@ -73,7 +73,7 @@ func TestRunRefuses(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"-help"}, exitUsage, "storm-restart"},
+		{[]string{"-help"}, exitOK, "storm-restart"},
 		{[]string{"-run", "3", "steady"}, exitUsage, "-run"},
 		{[]string{"nothing"}, exitUsage, `unknown scenario "nothing"`},
 		{[]string{"-runs", "0", "steady"}, exitUsage, "one run at least"},
