@@ -121,3 +121,31 @@ func TestPiecesAreTheWhole(t *testing.T) {
 		}
 	})
 }
+
+// A stream that is given events as they come lags by no more than there are,
+// whenever it is asked.
+func TestLagWhileEventsCome(t *testing.T) {
+	const events = 20_000
+	hub := gateway.NewHub(gateway.HubOptions{Log: newLog(), Encode: encode, Sources: []string{"prague"}})
+	s := hub.Open(gateway.StreamOptions{Subscription: subscribe(t, gateway.Query{}, everything), Timing: timing()})
+	defer s.Close()
+	if err := s.Begin(t.Context(), func([]byte) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		for i := range events {
+			hub.Dispatch(&gateway.Record{Seq: uint64(i + 1), Event: newEvent("prague", "PriceUpdate", "rate", `{}`)})
+		}
+	}()
+	defer func() { <-said }()
+	for taken := 0; taken < events; {
+		var b gateway.Batch
+		s.Take(&b, 1<<20)
+		taken += b.Blocks
+		if lag := s.Lag(); lag > events {
+			t.Fatalf("after %d events it lags by %d", taken, lag)
+		}
+	}
+}

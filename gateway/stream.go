@@ -125,7 +125,8 @@ func (s *Stream) Lag() uint64 {
 	if at == nil {
 		return 0
 	}
-	return s.feed.tail.Load().ordinal - at.ordinal
+	// A frame is linked, and may be given, a moment before it is the tail.
+	return max(s.feed.tail.Load().ordinal, at.ordinal) - at.ordinal
 }
 
 // Live reports whether the stream has been given all that it missed: what there
